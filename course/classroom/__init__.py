@@ -1,0 +1,1 @@
+"""JupyterLab for students and instructors: launch, home, working copies, progress."""

@@ -1,0 +1,1 @@
+"""From submissions to feedback: grading, and the proof that it is fair."""

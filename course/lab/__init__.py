@@ -1,0 +1,56 @@
+"""What a notebook uses: the student's side of the course.
+
+Names are imported on first use, so that `%load_ext course` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from course.lab.quizzes import quiz
+    from course.lab.progress import show_progress
+    from course.lab.services import Postgres, postgres
+    from course.lab.serving import Server, serve
+    from course.lab.sql import Database, Query, Rows, check_rows, duckdb, run, sqlite
+
+_HOME = {
+    "quiz": "course.lab.quizzes",
+    "show_progress": "course.lab.progress",
+    "Postgres": "course.lab.services",
+    "postgres": "course.lab.services",
+    "Server": "course.lab.serving",
+    "serve": "course.lab.serving",
+    "Database": "course.lab.sql",
+    "Query": "course.lab.sql",
+    "Rows": "course.lab.sql",
+    "check_rows": "course.lab.sql",
+    "duckdb": "course.lab.sql",
+    "run": "course.lab.sql",
+    "sqlite": "course.lab.sql",
+}
+
+__all__ = [
+    "Database",
+    "Postgres",
+    "Query",
+    "Rows",
+    "Server",
+    "check_rows",
+    "duckdb",
+    "postgres",
+    "quiz",
+    "run",
+    "serve",
+    "show_progress",
+    "sqlite",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
+    if name not in _HOME:
+        raise AttributeError(f"module 'course.lab' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

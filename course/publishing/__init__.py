@@ -1,0 +1,1 @@
+"""From text to release: Markdown sources to notebooks that students get."""
