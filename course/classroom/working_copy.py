@@ -6,7 +6,6 @@ tells what the student wrote and which cells they added when a newer version arr
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +15,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from course.publishing.exercises import grade_id, is_solution
+from course.publishing.files import write_atomically
+from course.publishing.notebook import notebook_bytes
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _refresh_lab(released: Path, mine: Path, base: Path) -> str | None:
     else:
         new = nbformat.read(released, as_version=4)
         if carry_over(new, student, _read(base) if base.exists() else None):
-            _write(new, mine)
+            write_atomically(mine, notebook_bytes(new))
             message = f"has a new version with your answers in it; your old file is kept as {kept.name}"
         else:
             _copy(released, mine)
@@ -104,7 +105,9 @@ def _insert_after(notebook: NotebookNode, previous: str | None, cell: NotebookNo
 
 def _retired_answer(cell: NotebookNode) -> NotebookNode:
     """An answer to an exercise that the new version no longer has, kept as text."""
-    source = f"Your answer to `{grade_id(cell)}`, which this version no longer asks:\n\n```\n{cell.source}\n```"
+    source = (
+        f"Your answer to `{grade_id(cell)}`, which this version no longer asks:\n\n```\n{cell.source}\n```"
+    )
     return nbformat.v4.new_markdown_cell(source, id=cell.id)
 
 
@@ -135,17 +138,5 @@ def _read(path: Path) -> NotebookNode | None:
     return notebook
 
 
-def _write(notebook: NotebookNode, path: Path) -> None:
-    _replace(path, nbformat.writes(notebook).encode() + b"\n")
-
-
 def _copy(source: Path, target: Path) -> None:
-    _replace(target, source.read_bytes())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that an interruption leaves the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(content)
-    os.replace(fresh, path)
+    write_atomically(target, source.read_bytes())
