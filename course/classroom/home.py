@@ -10,9 +10,9 @@ from pathlib import Path
 
 import nbformat
 
+from course.files import write_atomically
 from course.lab import progress
 from course.publishing.exercises import exercises, grade_id, points
-from course.publishing.files import write_atomically
 from course.syllabus import Lab, Phase, Syllabus, load
 
 HOME = "home.md"

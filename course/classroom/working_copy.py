@@ -14,8 +14,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from course.files import write_atomically
 from course.publishing.exercises import grade_id, is_solution
-from course.publishing.files import write_atomically
 from course.publishing.notebook import notebook_bytes
 
 

@@ -63,6 +63,12 @@ def exercise_of(name: str) -> str:
     return found["exercise"] if found else name.split("-solution-")[0]
 
 
+def kind_of(name: str) -> str | None:
+    """What a test cell's grade_id says of it, `visible` or `hidden`; None for any other cell's."""
+    found = _TEST_ID.match(name)
+    return found["kind"] if found else None
+
+
 def exercises(notebook: NotebookNode) -> list[Exercise]:
     """The exercises of a lab, in the order of their first cell."""
     found: dict[str, Exercise] = {}
@@ -73,7 +79,7 @@ def exercises(notebook: NotebookNode) -> list[Exercise]:
         exercise = found.setdefault(exercise_of(name), Exercise(exercise_of(name)))
         if is_solution(cell):
             exercise.solutions.append(cell)
-        elif "-hidden" in name:
+        elif kind_of(name) == "hidden":
             exercise.hidden.append(cell)
         else:
             exercise.visible.append(cell)

@@ -1,0 +1,96 @@
+"""The files that builds have written, remembered by content, so that no build overwrites anything else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from course.files import write_atomically
+
+_RECORD = Path(".cache") / "build.json"
+_EDITED = ".edited"
+
+
+class Outputs:
+    """The built files of a course folder: writes and removes them, and sets aside what somebody has edited.
+
+    Call `save` at the end. A record that is missing or damaged costs a full build, nothing else.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._inputs: dict[str, str] = {}
+        self._files: dict[str, str] = {}
+        self.removed: list[Path] = []
+        self.kept: list[Path] = []
+        try:
+            record = json.loads((root / _RECORD).read_bytes())
+            self._inputs, self._files = dict(record["inputs"]), dict(record["files"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+
+    def are_fresh(self, name: str, inputs: str, *paths: Path) -> bool:
+        """Whether `paths` are as they were when `name` was last made, from the same `inputs`."""
+        return self._inputs.get(name) == inputs and all(self.is_own(path) for path in paths)
+
+    def is_own(self, path: Path) -> bool:
+        """Whether the file is there, and as a build wrote it."""
+        return path.is_file() and self._files.get(self._key(path)) == _digest(path, path.read_bytes())
+
+    def note(self, name: str, inputs: str) -> None:
+        """Remember what `name` was made from."""
+        self._inputs[name] = inputs
+
+    def put(self, path: Path, content: bytes) -> None:
+        """Write a built file; a file that no build has written is kept beside it under another name."""
+        new = _digest(path, content)
+        old = path.read_bytes() if path.is_file() else None
+        if old is not None and _digest(path, old) != new and not self.is_own(path):
+            self._set_aside(path)
+        if old != content:
+            write_atomically(path, content)
+        self._files[self._key(path)] = new
+
+    def remove(self, path: Path) -> None:
+        """Remove a file that has no source any more, or set it aside where somebody has edited it."""
+        if self.is_own(path):
+            path.unlink()
+            self.removed.append(path)
+        else:
+            self._set_aside(path)
+        self._files.pop(self._key(path), None)
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+    def save(self) -> None:
+        """Keep the record for the next build."""
+        record = {"inputs": self._inputs, "files": self._files}
+        content = json.dumps(record, indent=1, sort_keys=True).encode()
+        path = self._root / _RECORD
+        if not path.is_file() or path.read_bytes() != content:
+            write_atomically(path, content)
+
+    def _set_aside(self, path: Path) -> None:
+        names = [f"{path.name}{_EDITED}"] + [f"{path.name}{_EDITED}-{n}" for n in range(2, 1000)]
+        kept = next(path.with_name(name) for name in names if not path.with_name(name).exists())
+        path.rename(kept)
+        self.kept.append(kept)
+
+    def _key(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
+
+
+def _digest(path: Path, content: bytes) -> str:
+    """A digest of a file; of a source notebook only what was written in it, so that running it is no edit."""
+    if path.suffix == ".ipynb" and "source" in path.parts[-3:-2]:
+        try:
+            cells = json.loads(content)["cells"]
+            written = [
+                [cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("nbgrader")]
+                for cell in cells
+            ]
+            content = json.dumps(written, sort_keys=True).encode()
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # not a notebook: any difference counts
+    return hashlib.sha256(content).hexdigest()
