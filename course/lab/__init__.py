@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from course.lab.quizzes import quiz
     from course.lab.progress import show_progress
+    from course.lab.quizzes import quiz
     from course.lab.services import Postgres, postgres
     from course.lab.serving import Server, serve
     from course.lab.sql import Database, Query, Rows, check_rows, duckdb, run, sqlite

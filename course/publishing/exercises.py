@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from nbformat import NotebookNode
 
-_TEST_ID = re.compile(r"^(?P<exercise>.+?)-(?P<kind>visible|hidden)(-.+)?$")
+from course.grade_ids import exercise_tested, kind_of
 
 
 @dataclass
@@ -58,15 +57,8 @@ def points(cell: NotebookNode) -> float:
 
 
 def exercise_of(name: str) -> str:
-    """The exercise that a grade_id belongs to: `orders-hidden-ties` -> `orders`."""
-    found = _TEST_ID.match(name)
-    return found["exercise"] if found else name.split("-solution-")[0]
-
-
-def kind_of(name: str) -> str | None:
-    """What a test cell's grade_id says of it, `visible` or `hidden`; None for any other cell's."""
-    found = _TEST_ID.match(name)
-    return found["kind"] if found else None
+    """The exercise that any cell of an exercise belongs to: `orders-hidden-ties`, `orders-solution-2` -> `orders`."""
+    return exercise_tested(name) or name.split("-solution-")[0]
 
 
 def exercises(notebook: NotebookNode) -> list[Exercise]:

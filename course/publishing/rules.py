@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from course.publishing.exercises import exercises, grade_id, is_solution, is_test, kind_of
+from course.grade_ids import kind_of
+from course.publishing.exercises import exercises, grade_id, is_solution, is_test
 from course.publishing.text import LabError, TextCell
 
 CELL_METADATA = frozenset({"tags", "nbgrader", "jupyter", "editable", "deletable"})

@@ -12,10 +12,11 @@ from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
 from traitlets import default
 
 from course.errors import CourseError
+from course.lab.failures import STUB
 from course.publishing.notebook import NOTEBOOK_METADATA, read_lab
 from course.publishing.rules import CELL_METADATA
 
-PYTHON_STUB = 'raise NotImplementedError("Write your code here, then delete this line")'
+PYTHON_STUB = f'raise NotImplementedError("{STUB}")'
 SQL_STUB = "-- Write your SQL here"
 
 _CELL_MAGIC = re.compile(r"%%(?P<name>\w+).*")

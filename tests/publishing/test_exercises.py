@@ -4,7 +4,8 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course.publishing.exercises import exercise_of, exercises, grade_id, kind_of
+from course.grade_ids import kind_of
+from course.publishing.exercises import exercise_of, exercises, grade_id
 
 
 def graded(name: str, points: float | None = None) -> NotebookNode:

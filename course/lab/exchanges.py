@@ -1,0 +1,101 @@
+"""Show an HTTP request and its response as a beginner would describe them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+_LONGEST = 2000
+_ONE_LINE = 66
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One HTTP request, and the response where there was one (`status` None where there was none)."""
+
+    method: str
+    path: str
+    sent: str
+    status: int | None = None
+    reason: str = ""
+    content_type: str = ""
+    received: str = ""
+
+
+def of(values: Iterable[object]) -> list[Exchange]:
+    """The exchanges among the values: each `requests.Response`, and each `requests` error that knows its request."""
+    found: dict[int, Exchange] = {}
+    for value in values:
+        names = _ancestors(value)
+        if "requests.models.Response" in names:
+            found.setdefault(id(value), _answered(value))
+        elif "requests.exceptions.RequestException" in names and getattr(value, "request", None) is not None:
+            request = value.request  # type: ignore[attr-defined]
+            found.setdefault(id(value), Exchange(request.method, _path(request.url), _body(request.body)))
+    return list(found.values())
+
+
+def advice(error: BaseException) -> str:
+    """What to do about a request that got no answer; "" for any other error."""
+    names = _ancestors(error)
+    if "requests.exceptions.Timeout" in names:
+        return (
+            "The server did not answer in time. Does your endpoint end? Look for an endless loop, or a wait for "
+            "something that never comes."
+        )
+    if "requests.exceptions.ConnectionError" in names:
+        return (
+            "No server answers at this address: run the cell that starts your server, then this test again."
+        )
+    return ""
+
+
+def _answered(response: Any) -> Exchange:  # noqa: ANN401 - a requests.Response, not imported for its name alone
+    request = response.request
+    return Exchange(
+        method=request.method or "",
+        path=_path(request.url or ""),
+        sent=_body(request.body),
+        status=response.status_code,
+        reason=_phrase(response.status_code) or response.reason or "",
+        content_type=response.headers.get("content-type", ""),
+        received=_body(response.content if response._content_consumed else "(not read)"),
+    )
+
+
+def _ancestors(value: object) -> set[str]:
+    return {f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__}
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def _body(body: str | bytes | None) -> str:
+    """Text of a body; JSON is laid out, long bodies are cut."""
+    if isinstance(body, bytes):
+        try:
+            body = body.decode()
+        except UnicodeDecodeError:
+            return f"({len(body)} bytes that are not text)"
+    if not isinstance(body, str):
+        return "" if body is None else "(a stream)"
+    with suppress(ValueError):
+        data = json.loads(body)
+        body = json.dumps(data, ensure_ascii=False)
+        if len(body) > _ONE_LINE:
+            body = json.dumps(data, indent=2, ensure_ascii=False)
+    return body if len(body) <= _LONGEST else f"{body[:_LONGEST]}\n... ({len(body)} characters in all)"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,305 @@
+"""Draw failures, passes and progress as HTML (light and dark themes, no scripts) and as plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from course.lab.differences import Difference
+from course.lab.exchanges import Exchange
+from course.lab.failures import Failure, Line
+
+if TYPE_CHECKING:
+    from course.lab.progress import Standing
+
+_WIDTH = 80
+
+# Colours come from JupyterLab's theme; the second value is for pages without one (nbconvert, feedback).
+_STYLE = """<style>
+.course-panel{box-sizing:border-box;max-width:62em;margin:.3em 0 .6em;padding:.75em 1em .85em;border:1px solid
+var(--jp-border-color2,#d0d7de);border-left:5px solid var(--course-mark);border-radius:6px;background:
+var(--jp-layout-color1,#fff);color:var(--jp-ui-font-color1,#1f2328);font:14px/1.5 var(--jp-ui-font-family,system-ui,
+sans-serif);overflow-wrap:anywhere;--course-no:#cf3d33;--course-ok:#23863a;--course-wait:#8a6100;--course-mark:
+var(--course-no)}
+.course-panel.ok{--course-mark:var(--course-ok)}
+.course-panel.wait{--course-mark:var(--course-wait)}
+.course-panel.slim{padding:.35em 1em}
+.course-panel.course-panel p{margin:.5em 0 0}
+.course-panel.course-panel .head{display:flex;align-items:center;gap:.55em;margin:0;font-size:1.07em}
+.course-panel .icon{flex:none;width:1.5em;line-height:1.5em;border-radius:50%;text-align:center;
+background:var(--course-mark);color:#fff;font-size:.8em;font-weight:700}
+.course-panel .message{font-size:1.04em;white-space:pre-line}
+.course-panel.course-panel table{border-collapse:collapse;margin:.65em 0 0;border:0;font-size:1em;color:inherit}
+.course-panel.course-panel tbody tr:nth-child(n){background:none}
+.course-panel.course-panel th,.course-panel.course-panel td{padding:.2em 1.2em .2em 0;text-align:left;
+vertical-align:top;border:0;max-width:none;white-space:normal;background:none}
+.course-panel.course-panel .facts th{padding-top:.3em;font-weight:400;white-space:nowrap;color:var(--jp-ui-font-color2,#57606a)}
+.course-panel.course-panel .grid th,.course-panel.course-panel .grid td{padding:.25em .8em;border:1px solid
+var(--jp-border-color2,#d0d7de)}
+.course-panel.course-panel .grid thead th{font-weight:600;background:var(--jp-layout-color2,#f6f8fa)}
+.course-panel caption{caption-side:top;text-align:left;padding:.1em 0 .3em;font-weight:600;color:inherit}
+.course-panel.course-panel :is(code,pre):is(code,pre){font:13px/1.55 var(--jp-code-font-family,ui-monospace,monospace);
+color:inherit;background:none;margin:0;padding:0;border:0;white-space:pre-wrap;word-break:normal}
+.course-panel.course-panel :is(td,.message)>code:is(code),.course-panel.course-panel pre.box.box{padding:.05em .4em;
+border-radius:4px;background:var(--jp-layout-color2,#f6f8fa)}
+.course-panel.course-panel pre.box.box{margin-top:.3em;padding:.45em .7em;overflow:auto;max-height:24em}
+.course-panel.course-panel td>code:is(code){display:inline-block;border-left:3px solid transparent}
+.course-panel.course-panel .got>code:is(code){border-left-color:var(--course-no)}
+.course-panel.course-panel .expected>code:is(code){border-left-color:var(--course-ok)}
+.course-panel .quiet,.course-panel summary{color:var(--jp-ui-font-color2,#57606a);font-size:.93em}
+.course-panel :is(details,.details){margin-top:.6em}
+.course-panel summary{display:list-item;cursor:pointer}
+.course-panel progress{width:100%;height:.7em;accent-color:var(--course-ok)}
+</style>"""
+
+
+def failure_html(failure: Failure) -> str:
+    """The panel of a failed test cell."""
+    wait = failure.kind in ("unsolved", "missing")
+    parts = [
+        _head("○" if wait else "✗", failure.headline),
+        f'<p class="message">{_prose(failure.message)}</p>' if failure.message else "",
+        _table(failure),
+        _differences_html(failure.differences),
+        _details_html(failure),
+        *map(_exchange_html, failure.exchanges),
+        *(_line_html(words, line) for words, line in _lines(failure)),
+        f"<details><summary>Full traceback</summary><pre class='box'>{escape(failure.traceback)}</pre></details>",
+    ]
+    return _panel("wait" if wait else "", failure.headline, "".join(parts))
+
+
+def failure_text(failure: Failure) -> str:
+    """The same panel for a terminal, at most 80 columns wide where values allow it."""
+    blocks: list[str] = [
+        f"{_icon(failure)} {failure.headline}",
+        textwrap.indent(_wrapped(failure.message), "  "),
+        _aligned(_rows(failure)),
+        _differences_text(failure.differences),
+        textwrap.indent(str((failure.details or {}).get("text", "")), "  "),
+        *map(_exchange_text, failure.exchanges),
+        "\n".join(
+            f"  {words} {line.where}, line {line.number}:\n      {line.code}"
+            for words, line in _lines(failure)
+        ),
+    ]
+    return "\n\n".join(block for block in blocks if block.strip()) + "\n"
+
+
+def passed_html(exercise: str, note: str = "") -> str:
+    """The panel of a test cell that passed; `note` is a further short line."""
+    return _slim("ok", "✓", f"Passed: {exercise}", note)
+
+
+def passed_text(exercise: str, note: str = "") -> str:
+    """The same as plain text."""
+    return f"✓ Passed: {exercise}" + (f"\n  {note}" if note else "")
+
+
+def later_html() -> str:
+    """The panel of a hidden test cell as students have it: only comments."""
+    return _slim("wait", "○", "Hidden tests run when your work is graded", "")
+
+
+def later_text() -> str:
+    """The same as plain text."""
+    return "○ Hidden tests run when your work is graded"
+
+
+def verdict(failure: Failure) -> str:
+    """One line for the cell's `error` output, below the panel."""
+    state = {"unsolved": "not solved yet", "missing": "not ready yet"}.get(failure.kind, "not yet")
+    return f"{_icon(failure)} {f'{failure.cell}: {state}' if failure.cell else failure.headline}. See above."
+
+
+def progress_html(standings: Sequence[Standing], note: str) -> str:
+    """A lab's exercises as a table, with a bar above it."""
+    done = sum(bool(each.passed) for each in standings)
+    rows = "".join(
+        f"<tr><td>{icon} {words}</td><th scope='row'>{escape(each.exercise)}</th><td>{each.tries}</td></tr>"
+        for each, (icon, words) in _states(standings)
+    )
+    table = (
+        f"<p><progress value='{done}' max='{max(1, len(standings))}' aria-label='{_done(standings)}'>"
+        "</progress></p><table class='grid'><thead><tr><th scope='col'>State</th><th scope='col'>Exercise</th>"
+        f"<th scope='col'>Tries</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+    complete = bool(standings) and done == len(standings)
+    body = _head("✓" if complete else "○", _done(standings)) + (table if standings else "")
+    return _panel(
+        "ok" if complete else "wait",
+        "Progress",
+        body + (f"<p class='quiet'>{escape(note)}</p>" if note else ""),
+    )
+
+
+def progress_text(standings: Sequence[Standing], note: str) -> str:
+    """The same as plain text."""
+    lines = [f"  {icon} {each.exercise}: {words}{_tries(each)}" for each, (icon, words) in _states(standings)]
+    return "\n".join([_done(standings), *lines, *([note] if note else [])])
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _panel(kind: str, label: str, body: str) -> str:
+    return f'{_STYLE}<div class="course-panel {kind}" role="group" aria-label="{escape(label)}">{body}</div>'
+
+
+def _slim(kind: str, icon: str, words: str, note: str) -> str:
+    return _panel(
+        f"{kind} slim", words, _head(icon, words) + (f'<p class="quiet">{escape(note)}</p>' if note else "")
+    )
+
+
+def _head(icon: str, words: str) -> str:
+    return f'<p class="head"><span class="icon" aria-hidden="true">{icon}</span><strong>{escape(words)}</strong></p>'
+
+
+def _icon(failure: Failure) -> str:
+    return "○" if failure.kind in ("unsolved", "missing") else "✗"
+
+
+def _rows(failure: Failure) -> Iterator[tuple[str, str]]:
+    """What the main table says: a label and a value for each row."""
+    if failure.call and failure.call != failure.got:
+        yield ("Call" if "(" in failure.call else "Value"), failure.call
+    for name, value in failure.names.items():
+        yield f"where {name} is", value
+    if failure.got:
+        yield "You got", _typed(failure.got, failure.got_type)
+    if failure.expected:
+        yield "Expected", _typed(failure.expected, failure.expected_type)
+
+
+def _typed(value: str, kind: str) -> str:
+    return f"{value}  (type {kind})" if kind else value
+
+
+def _table(failure: Failure) -> str:
+    classes = {"You got": "got", "Expected": "expected"}
+    rows = "".join(
+        f'<tr><th scope="row">{escape(label)}</th>'
+        f'<td class="{classes.get(label, "")}"><code>{escape(value)}</code></td></tr>'
+        for label, value in _rows(failure)
+    )
+    return f'<table class="facts"><tbody>{rows}</tbody></table>' if rows else ""
+
+
+def _aligned(rows: Iterable[tuple[str, str]]) -> str:
+    listed = list(rows)
+    width = max((len(label) for label, _ in listed), default=0) + 4
+    return "\n".join(
+        f"  {label}".ljust(width) + textwrap.indent(value, " " * width).lstrip() for label, value in listed
+    )
+
+
+def _details_html(failure: Failure) -> str:
+    html = (failure.details or {}).get("html")
+    return f'<div class="details">{html}</div>' if html else ""
+
+
+def _differences_html(found: list[Difference]) -> str:
+    if not found:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row"><code>{escape(each.at)}</code></th><td class="got"><code>{escape(each.got)}</code></td>'
+        f'<td class="expected"><code>{escape(each.expected)}</code></td></tr>'
+        for each in found
+    )
+    return (
+        '<table class="grid"><caption>What differs</caption><thead><tr><th scope="col">Where</th>'
+        f'<th scope="col">You got</th><th scope="col">Expected</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _differences_text(found: list[Difference]) -> str:
+    lines = [f"    {each.at}: you got {each.got}, expected {each.expected}" for each in found]
+    return "\n".join(["  What differs", *lines]) if found else ""
+
+
+def _exchange_html(exchange: Exchange) -> str:
+    sent, answer = _request(exchange), _response(exchange)
+    return (
+        f"<p><strong>Request</strong> <code>{escape(sent)}</code></p>{_body_html(exchange.sent)}"
+        f"<p><strong>Response</strong> <code>{escape(answer)}</code></p>{_body_html(exchange.received)}"
+    )
+
+
+def _body_html(body: str) -> str:
+    return f'<pre class="box">{escape(body)}</pre>' if body else ""
+
+
+def _exchange_text(exchange: Exchange) -> str:
+    blocks = [
+        f"  Request   {_request(exchange)}",
+        textwrap.indent(exchange.sent, " " * 12),
+        f"  Response  {_response(exchange)}",
+        textwrap.indent(exchange.received, " " * 12),
+    ]
+    return "\n".join(filter(None, blocks))
+
+
+def _request(exchange: Exchange) -> str:
+    return f"{exchange.method} {exchange.path}"
+
+
+def _response(exchange: Exchange) -> str:
+    if exchange.status is None:
+        return "none"
+    return " · ".join(filter(None, [f"{exchange.status} {exchange.reason}".strip(), exchange.content_type]))
+
+
+def _lines(failure: Failure) -> Iterator[tuple[str, Line]]:
+    """The student's own line first: that is where to look."""
+    if failure.kind in ("unsolved", "missing"):
+        return
+    if failure.raised_line:
+        yield "It was raised in your code, in", failure.raised_line
+    line = failure.test_line
+    is_magic = line is not None and line.code.startswith("get_ipython()")  # not what the student wrote
+    if line and line.code != failure.call and not is_magic:
+        yield "The test stopped in", line
+
+
+def _line_html(words: str, line: Line) -> str:
+    return (
+        f'<p class="quiet">{escape(words)} {escape(line.where)}, line {line.number}:</p>'
+        f'<pre class="box">{escape(line.code)}</pre>'
+    )
+
+
+def _prose(message: str) -> str:
+    """Escaped text in which `code` is set as code."""
+    parts = escape(message).split("`")
+    if len(parts) % 2 == 0:
+        return escape(message)
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
+
+
+def _wrapped(message: str) -> str:
+    return "\n".join(textwrap.fill(line, _WIDTH - 2) for line in message.splitlines())
+
+
+def _states(standings: Sequence[Standing]) -> Iterator[tuple[Standing, tuple[str, str]]]:
+    for each in standings:
+        if each.passed is None:
+            yield each, ("○", "not tried")
+        elif each.passed:
+            yield each, ("✓", "passed")
+        else:
+            yield each, ("✗", "not now, but passed before" if each.passed_before else "not yet")
+
+
+def _tries(standing: Standing) -> str:
+    return {0: "", 1: ", 1 try"}.get(standing.tries, f", {standing.tries} tries")
+
+
+def _done(standings: Sequence[Standing]) -> str:
+    return (
+        f"{sum(bool(each.passed) for each in standings)} of {len(standings)} exercises pass"
+        if standings
+        else "Progress"
+    )

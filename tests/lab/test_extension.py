@@ -1,0 +1,235 @@
+"""`%load_ext course` in real kernels, under nbclient, and in a terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import nbformat
+import pexpect
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from course.lab.extension import load, unload
+
+STUB = 'raise NotImplementedError("Write your code here, then delete this line")'
+
+
+@pytest.fixture
+def shell():
+    InteractiveShell.clear_instance()
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def state(shell: InteractiveShell) -> tuple[object, ...]:
+    return (
+        list(shell.ast_transformers),
+        {event: list(functions) for event, functions in shell.events.callbacks.items()},
+        shell.custom_exceptions,
+        getattr(shell, "CustomTB", None),
+        shell.magics_manager.magics["cell"].get("sql"),
+    )
+
+
+def test_unload_leaves_the_shell_as_it_was(shell):
+    before = state(shell)
+    load(shell)
+    loaded = state(shell)
+    assert all(one != other for one, other in zip(before, loaded, strict=True))
+    load(shell)
+    assert state(shell) == loaded
+    unload(shell)
+    assert state(shell) == before
+    unload(shell)
+    load(shell)
+    shell.run_cell("%%sql nothing\nSELECT 1")  # the lazy magic has given way to the real one
+    unload(shell)
+    assert state(shell) == before
+
+
+def test_loading_imports_nothing_heavy():
+    code = (
+        "import IPython.core.interactiveshell as i, sys; from course import load_ipython_extension as load;"
+        "load(i.InteractiveShell.instance());"
+        "print(sorted({'pandas', 'sqlalchemy', 'duckdb', 'fastapi', 'requests', 'pytest', '_pytest'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("[]\n", "")
+
+
+def test_a_passing_test_says_so(kernel):
+    ran = kernel.run("assert 1 + 1 == 2", "sums-visible")
+    assert "Passed: sums" in ran.html
+    assert ran.text == "✓ Passed: sums"
+    assert ran.data("application/vnd.course.failure+json") == []
+
+
+def test_a_hidden_test_as_released_does_not_claim_to_pass(kernel):
+    for source in ("# Hidden tests: other sums.", "\n# Hidden tests\n\n   # more\n"):
+        ran = kernel.run(source, "sums-hidden")
+        assert ran.text == "○ Hidden tests run when your work is graded"
+        assert "Passed" not in ran.html
+
+
+def test_other_cells_stay_as_they_are(kernel):
+    assert kernel.run("assert 1 + 1 == 2").of("display_data") == []
+    assert kernel.run("1 + 1", "sums").of("display_data") == []
+    assert kernel.run("%who").stream("stdout").count("@") == 0
+
+
+def test_a_failing_cell_shows_one_panel_and_then_an_error(kernel):
+    ran = kernel.run("assert 1 + 1 == 3, 'Count again'", "sums-visible")
+    assert [kind for kind, _ in ran.outputs if kind != "execute_input"][-2:] == ["display_data", "error"]
+    assert set(ran.of("display_data")[0]["data"]) == {
+        "text/html",
+        "text/plain",
+        "application/vnd.course.failure+json",
+    }
+    assert ran.error["traceback"] == ["✗ sums-visible: not yet. See above."]
+    assert kernel.run("%who").stream("stdout").count("@") == 0
+
+
+def test_an_error_in_the_students_own_cell_shows_their_lines_only(kernel):
+    kernel.run("import json\ndef parse(text):\n    return json.loads(text)")
+    ran = kernel.run("parse('{')")
+    trace = "\n".join(ran.error["traceback"])
+    assert ran.error["ename"] == "JSONDecodeError"
+    assert "parse" in trace
+    assert "decoder.py" not in trace
+    assert "are hidden: run %tb" in trace
+    assert ran.of("display_data") == []
+    kernel.run("import os; here = os.getcwd(); os.chdir('/')")
+    assert "decoder.py" not in "\n".join(kernel.run("parse('{')").error["traceback"])
+    kernel.run("os.chdir(here)")
+    assert "decoder.py" in "\n".join(kernel.run("%tb").error["traceback"])
+
+
+def test_an_endless_recursion_is_cut_short(kernel):
+    kernel.run("def deep(n):\n    return deep(n + 1)")
+    trace = "\n".join(kernel.run("deep(1)").error["traceback"])
+    assert 5 <= trace.count("in deep") + trace.count("in \x1b[36mdeep") <= 10
+    ran = kernel.run("assert deep(1) == 3", "deep-visible")
+    assert ran.failure["headline"] == "Your code raised a RecursionError"
+    assert len(ran.html) < 30_000
+
+
+def test_a_chained_error_hides_the_libraries_too(kernel):
+    ran = kernel.run(
+        "try:\n    json.loads('{')\nexcept ValueError as error:\n    raise KeyError('order') from error"
+    )
+    trace = "\n".join(ran.error["traceback"])
+    assert "JSONDecodeError" in trace
+    assert "KeyError" in trace
+    assert "decoder.py" not in trace
+
+
+def test_a_file_beside_the_notebook_is_the_students_own(kernel):
+    kernel.run("%%writefile shop.py\ndef price(order):\n    return order['price']\n")
+    ran = kernel.run("import shop\nassert shop.price({}) == 3", "price-visible")
+    assert ran.failure["raised_line"] == {"where": "shop.py", "number": 2, "code": "return order['price']"}
+
+
+def test_a_cell_that_is_not_python_says_that_nothing_ran(kernel):
+    for source in ("def f(:\n    pass", "if True:\nprint(1)", "x = (1,\n"):
+        ran = kernel.run(source)
+        assert ran.error["ename"] in ("SyntaxError", "IndentationError")
+        assert "none of it has run" in "".join(ran.error["traceback"])
+        assert ran.of("display_data") == []
+
+
+def test_errors_that_are_not_ours_keep_ipythons_words(kernel):
+    assert "UsageError" in kernel.run("%nosuchmagic").stream("stderr")
+    assert "Line magic" in kernel.run("%nosuchmagic", "sums-visible").stream("stderr")
+    assert kernel.run("raise KeyboardInterrupt", "sums-visible").error["ename"] == "KeyboardInterrupt"
+    assert (
+        kernel.run("raise ExceptionGroup('two', [ValueError(1)])").stream("stderr").count("| ValueError: 1")
+        == 1
+    )
+    assert (
+        kernel.run("assert 1 + 1 == 2", "sums-visible").text == "✓ Passed: sums"
+    )  # and the course is still on
+
+
+def test_a_cell_run_by_a_cell_does_not_confuse_the_outer_one(kernel):
+    ran = kernel.run("get_ipython().run_cell('1 + 1')\nassert 1 + 1 == 3", "sums-visible")
+    assert ran.failure["cell"] == "sums-visible"
+
+
+def test_magics_around_an_assert_do_no_harm(kernel):
+    assert "AssertionError" in kernel.run("%%time\nassert 1 + 1 == 3").error["ename"]
+    ran = kernel.run("%%timeit -n 1 -r 1\nassert 1 + 1 == 2")
+    assert "per loop" in ran.stream("stdout")
+    assert ran.stream("stderr") == ""
+
+
+def test_sql_is_registered_and_comes_with_its_first_use(kernel):
+    kernel.run("from course.lab import sqlite\nshop = sqlite()")
+    ran = kernel.run("%%sql shop --name numbers\nSELECT 7 AS seven")
+    assert "seven" in ran.html
+    ran = kernel.run("%%sql shop --name numbers\nSELEC 7")
+    assert ran.failure["kind"] == "sql"
+    assert "SELEC" in ran.text
+    assert kernel.run("print(numbers.text)").stream("stdout").strip() == "SELEC 7"
+
+
+def test_a_broken_panel_falls_back_to_the_errors_own_traceback(kernel):
+    kernel.run(
+        "class Odd(AssertionError):\n    def _failure_details_(self):\n        raise RuntimeError('details are broken')"
+    )
+    ran = kernel.run("raise Odd('the odd one')", "sums-visible")
+    assert ran.error["ename"] == "Odd"
+    assert ran.stream("stderr") == ""
+
+
+def test_under_nbclient_without_cell_ids():
+    sources = [
+        "%load_ext course",
+        f"def double(n):\n    {STUB}",
+        "assert double(2) == 4, 'Twice the number'",
+        "def triple(n):\n    return n",
+        "assert triple(2) == 6, 'Three times the number'",
+        "assert triple(0) == 0",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=60).execute()
+    kinds = [[output.output_type for output in cell.outputs] for cell in notebook.cells]
+    assert kinds == [[], [], ["display_data", "error"], [], ["display_data", "error"], []]
+    failures = [
+        cell.outputs[0].data["application/vnd.course.failure+json"] for cell in notebook.cells if cell.outputs
+    ]
+    assert [(each["kind"], each["call"], each["cell"]) for each in failures] == [
+        ("unsolved", "", None),
+        ("assert", "triple(2)", None),
+    ]
+    with pytest.raises(CellExecutionError, match="Not solved yet"):
+        NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+
+
+def test_in_a_terminal_the_panel_is_printed_once():
+    # A wide dumb terminal: what is looked for must not be broken by lines or colours.
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor", "--no-confirm-exit"],
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(50, 200),
+        echo=False,
+    )
+    terminal.expect_exact("In [1]: ")
+    for number, line in enumerate(["%load_ext course", "status = lambda code: 'err'"], start=2):
+        terminal.sendline(line)
+        terminal.expect_exact(f"In [{number}]: ")
+    terminal.sendline("assert status(404) == '4xx', 'Look at the first digit'")
+    terminal.expect_exact("In [4]: ")
+    shown = terminal.before or ""
+    assert shown.count("Look at the first digit") == 1
+    assert "Call      status(404)" in shown
+    assert "You got   'err'" in shown
+    assert "Traceback" not in shown
+    assert "See above" not in shown
+    assert "\x1b" not in shown
+    terminal.sendline("exit")
+    terminal.expect(pexpect.EOF)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from course.lab import panels
+from course.lab.differences import Difference
+from course.lab.exchanges import Exchange
+from course.lab.failures import Failure, Line
+from course.lab.progress import Standing
+
+ASSERT = Failure(
+    kind="assert",
+    headline="Not yet: status-class",
+    message="404 is a client error:\nuse the `first` digit, as in `code // 100`, and neither a table of the codes nor a chain of ifs",
+    error="AssertionError",
+    cell="status-class-visible",
+    call="status_class(404)",
+    names={"code": "404"},
+    operator="==",
+    got="<b>'err'</b>",
+    expected="'4xx'",
+    got_type="str",
+    expected_type="int",
+    differences=[Difference("['<i>']", "nothing", "1")],
+    exchanges=[
+        Exchange("POST", "/orders?<q>", '{"a": 1}', 422, "Unprocessable", "application/json", "<body>")
+    ],
+    details={"kind": "rows", "html": "<table><tr><td>Ines</td></tr></table>", "text": "- Ines"},
+    test_line=Line("In[3]", 2, "assert status_class(code) == '4xx' < <u>"),
+    raised_line=Line("In[2]", 1, "return '<s>'"),
+    traceback="Traceback: <em>",
+)
+UNSOLVED = Failure(
+    kind="unsolved", headline="Not solved yet: orders", message="Write it", cell="orders-visible"
+)
+
+
+class Reader(HTMLParser):
+    """Checks that tags are balanced, and keeps the text and the tags."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+
+STANDINGS = [
+    Standing("orders<1>", True, 2, True),
+    Standing("sums", False, 1, True),
+    Standing("joins", None, 0, False),
+]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        panels.failure_html(ASSERT),
+        panels.failure_html(UNSOLVED),
+        panels.passed_html("orders"),
+        panels.later_html(),
+        panels.progress_html(STANDINGS, "a note"),
+        panels.progress_html([], ""),
+    ],
+)
+def test_html_is_sound_labelled_and_needs_no_script(html):
+    page = Reader(html)
+    group = [attrs for tag, attrs in page.tags if tag == "div" and attrs.get("role") == "group"]
+    assert len(group) == 1
+    assert group[0]["aria-label"]
+    assert all(attrs.get("scope") in ("row", "col") for tag, attrs in page.tags if tag == "th")
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert not [attrs for _, attrs in page.tags if any(name.startswith("on") for name in attrs)]
+    assert "http" not in html.replace("https://", "http")  # nothing is fetched
+
+
+def test_values_are_never_markup():
+    tags = {tag for tag, _ in Reader(panels.failure_html(ASSERT)).tags}
+    assert not tags & {"b", "i", "q", "u", "s", "em", "body"}
+
+
+def test_a_failure_says_everything_in_words_in_both_forms():
+    html, text = Reader(panels.failure_html(ASSERT)).text, panels.failure_text(ASSERT)
+    for words in [
+        "✗", "Not yet: status-class", "404 is a client error:", "Call", "status_class(404)", "where code is", "You got",
+        "<b>'err'</b>  (type str)", "Expected", "'4xx'  (type int)", "What differs", "['<i>']", "Ines", "POST /orders?<q>",
+        '{"a": 1}', "422 Unprocessable · application/json", "<body>", "In[2], line 1", "return '<s>'", "In[3], line 2",
+    ]:  # fmt: skip
+        assert words in html
+        assert words in text
+    assert "Traceback: <em>" in html
+    assert "Traceback" not in text
+
+
+def test_text_is_for_a_terminal_of_80_columns():
+    text = panels.failure_text(ASSERT)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+    assert "  You got        <b>'err'</b>" in text  # values stand below each other
+
+
+def test_code_in_an_authors_message_is_set_as_code():
+    html = panels.failure_html(ASSERT)
+    assert "<code>first</code>" in html
+    assert "`" not in Reader(html).text
+    odd = Failure(kind="assert", headline="Not yet", message="one ` only")
+    assert "one ` only" in Reader(panels.failure_html(odd)).text
+
+
+def test_the_line_below_the_panel():
+    assert panels.verdict(ASSERT) == "✗ status-class-visible: not yet. See above."
+    assert panels.verdict(UNSOLVED) == "○ orders-visible: not solved yet. See above."
+    assert panels.verdict(Failure(kind="assert", headline="Not yet")) == "✗ Not yet. See above."
+
+
+def test_progress_is_told_in_words():
+    html, text = (
+        Reader(panels.progress_html(STANDINGS, "a note")).text,
+        panels.progress_text(STANDINGS, "a note"),
+    )
+    for words in ["1 of 3 exercises pass", "not now, but passed before", "not tried", "orders<1>", "a note"]:
+        assert words in html
+        assert words in text
+    assert "✓ passed" in html
+    assert "✓ orders<1>: passed, 2 tries" in text
