@@ -1,0 +1,224 @@
+"""Start, replace and stop the servers of a notebook."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import socket
+from contextlib import suppress
+from html import escape
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from course.lab.serving.browser import browser_url
+from course.lab.serving.errors import ServeError, app_failed
+from course.lab.serving.interface import Interface, interface_of
+from course.lab.serving.log import Log
+
+if TYPE_CHECKING:
+    from course.lab.serving.asgi import AsgiRunner
+    from course.lab.serving.wsgi import WsgiRunner
+
+_START_SECONDS = 30.0
+_HOST = "127.0.0.1"
+_TAKEN = (errno.EADDRINUSE, getattr(errno, "WSAEACCES", errno.EADDRINUSE))
+
+_running: dict[str, Server] = {}
+
+
+def serve(app: object, name: str = "app", port: int = 0) -> Server:
+    """Serve an app in the background until it is stopped, served again, or the kernel ends.
+
+    Returns as soon as the app answers, its start-up included. A server of the same name is replaced, and its port kept
+    where that is free.
+
+    Args:
+        app: a FastAPI, Starlette or other ASGI app, or a Flask or other WSGI app.
+        name: what the server is called; serving under the name again replaces it.
+        port: the port to listen on, on this machine only; 0 takes a free one.
+
+    Raises:
+        ServeError: this is no app, the port is taken, or the app's own start-up failed.
+    """
+    interface = interface_of(app)
+    old = _running.pop(name, None)
+    if old is not None:
+        with suppress(ServeError):  # the old app's shutdown failed: that is past
+            old.stop()
+    listener = _bind(port, old.port if old else 0)
+    server = Server(app, name, interface, listener)
+    _running[name] = server
+    return server
+
+
+class Server:
+    """A running app.
+
+    Attributes:
+        name: what `serve` was told to call it.
+        port: where it listens on 127.0.0.1.
+        url: its address for code on this machine, without a slash at the end: `http://127.0.0.1:PORT`.
+    """
+
+    def __init__(
+        self,
+        app: object,
+        name: str,
+        interface: Interface,
+        listener: socket.socket,
+    ) -> None:
+        self.name = name
+        self.port: int = listener.getsockname()[1]
+        self.url = f"http://{_HOST}:{self.port}"
+        self._docs_path: str | None = getattr(app, "docs_url", None)
+        self._log = Log()
+        self._runner: AsgiRunner | WsgiRunner | None = _start(app, interface, listener, self._log)
+
+    def stop(self) -> None:
+        """Stop the server: running requests may end, then the app's own shutdown runs. Stopping twice is fine.
+
+        Raises:
+            ServeError: the app's shutdown raised; the server is stopped all the same.
+        """
+        if _running.get(self.name) is self:
+            del _running[self.name]
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        runner.stop()
+        if runner.failure is not None:
+            raise app_failed("shutdown", runner.failure) from runner.failure
+
+    def logs(self, lines: int = 20) -> str:
+        """The last lines that the server logged, and that the app printed, logged or raised."""
+        return self._log.tail(lines)
+
+    def docs(self, path: str = "/docs", height: int = 600) -> None:
+        """Show the app's documentation page, Swagger UI, inside the notebook.
+
+        Args:
+            path: where the app has its page (FastAPI's `docs_url`).
+            height: the height shown, in pixels.
+
+        Raises:
+            ServeError: the app has no page at this path.
+        """
+        from IPython.display import display
+
+        try:
+            urlopen(self.url + path, timeout=_START_SECONDS).close()
+        except (OSError, HTTPError) as error:
+            raise ServeError(
+                f"There is no page to show at {self.url}{path} ({error}). A FastAPI app has its documentation at"
+                " /docs; Flask has none of its own. Is the server still running? server.logs() tells more."
+            ) from None
+        address = escape(f"{browser_url(self.port)}{path}")
+        html = (
+            f'<div><a href="{address}" target="_blank" rel="noopener">Open {escape(path)} in a tab of its own</a>'
+            " (nothing below? run this cell again)</div>"
+            f'<iframe src="{address}" title="Documentation of {escape(self.name)}" width="100%" height="{height}"'
+            ' style="border: 1px solid #8888; background: white"></iframe>'
+        )
+        display({"text/html": html, "text/plain": f"{self.url}{path}"}, raw=True)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Server {self.name!r} at {self.url}{'' if self._runner else ', stopped'}>"
+
+    def _repr_html_(self) -> str:
+        name = f"<b>{escape(self.name)}</b>"
+        if self._runner is None:
+            return f"{name} is stopped"
+        address = escape(browser_url(self.port))
+
+        def link(path: str, text: str) -> str:
+            return f'<a href="{address}{escape(path)}" target="_blank" rel="noopener">{text}</a>'
+
+        docs = f" · {link(self._docs_path, 'Swagger UI')}" if self._docs_path else ""
+        return f"{name} is running: {link('/', 'open it')}{docs} · in code: <code>{self.url}</code>"
+
+    def _forget(self) -> None:
+        """In a forked child: the threads stayed with the parent, and its socket must not be kept open here."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.listener.close()
+
+
+def _start(
+    app: Any,  # noqa: ANN401
+    interface: Interface,
+    listener: socket.socket,
+    log: Log,
+) -> AsgiRunner | WsgiRunner:
+    """Start the app on the socket; returns when it answers, or raises ServeError."""
+    runner: AsgiRunner | WsgiRunner
+    if interface == "asgi":
+        from course.lab.serving.asgi import AsgiRunner
+
+        runner = AsgiRunner(app, listener, log)
+    else:
+        from course.lab.serving.wsgi import WsgiRunner
+
+        runner = WsgiRunner(app, listener, log)
+    runner.start()
+    try:
+        settled = runner.settled.wait(_START_SECONDS)
+    except BaseException:  # the student interrupted the cell
+        runner.stop()
+        raise
+    if not settled:
+        runner.stop()
+        raise ServeError(
+            f"The app's start-up has not ended after {_START_SECONDS:.0f} seconds. Look what its lifespan waits for,"
+            " then run this cell again."
+        )
+    if runner.failure is not None:
+        raise app_failed("start-up", runner.failure) from runner.failure
+    return runner
+
+
+def _bind(port: int, wish: int) -> socket.socket:
+    """A listening socket on a port: exactly this one, or for 0 the wished one where it is free, else any.
+
+    Raises:
+        ServeError: the port cannot be had.
+    """
+    if not port and wish:
+        with suppress(OSError):
+            return socket.create_server((_HOST, wish))
+    try:
+        return socket.create_server((_HOST, port))
+    except (OSError, OverflowError, TypeError) as error:
+        holder = next((s.name for s in _running.values() if s.port == port), None)
+        who = f"your server {holder!r}" if holder else "another program"
+        why = f"it is taken by {who}" if isinstance(error, OSError) and error.errno in _TAKEN else str(error)
+        raise ServeError(
+            f"Port {port} cannot be used: {why}. Stop what uses it, or leave the port out: serve(app) takes a free one."
+        ) from None
+
+
+def _stop_all() -> None:
+    for server in list(_running.values()):
+        with suppress(ServeError):
+            server.stop()
+
+
+def _forget_all() -> None:
+    for server in _running.values():
+        server._forget()
+    _running.clear()
+
+
+atexit.register(_stop_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
