@@ -635,6 +635,8 @@ if child == 0:
         assert own.port != server.port
         assert get(own) == "child"
         own.stop()
+        for thread in threading.enumerate()[1:]:
+            thread.join(10)                # a worker of the loop ends by itself, a moment later
         assert threading.active_count() == 1, threading.enumerate()
     except BaseException as error:
         os.write(2, repr(error).encode())
