@@ -1,0 +1,117 @@
+"""Friendly hints for the commonest SQL mistakes, whatever the engine calls them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+from course.lab.sql.statements import tokens
+
+Schema = Mapping[str, list[str]]  # table -> its columns
+
+_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
+
+
+def hint(message: str, sql: str, schema: Schema) -> str:
+    """What to try; empty where nothing is known. `message` is the engine's own, `sql` the statement that failed."""
+    for pattern, advise in _ADVICE:
+        if found := re.search(pattern, message, re.IGNORECASE):
+            return advise(found, sql, schema)
+    return ""
+
+
+def _no_column(found: re.Match[str], sql: str, schema: Schema) -> str:
+    name = found[1].strip('"').split(".")[-1].strip('"')
+    if f'"{name}"' in sql:
+        return f"Double quotes mean a column name. For text write single quotes: '{name}'"
+    owners = [table for table, columns in schema.items() if name.lower() in map(str.lower, columns)]
+    used = {token.text.lower() for token in tokens(sql)}
+    if owners and not any(owner.lower() in used for owner in owners):
+        return f"{name} is a column of {_either(owners)}, which this query does not read: JOIN it."
+    if re.search(rf"\bAS\s+{re.escape(name)}\b", sql, re.IGNORECASE):
+        return f"{name} is a name that SELECT gives. WHERE, GROUP BY and HAVING may not know it yet: write its expression there."
+    if owners:
+        return f"{name} is a column of {_either(owners)}: is the name or alias before the dot the right one?"
+    read = {table: columns for table, columns in schema.items() if table.lower() in used}
+    close = _similar(name, [column for columns in (read or schema).values() for column in columns])
+    return close or " ".join(
+        f"{table} has the columns {', '.join(columns)}." for table, columns in read.items()
+    )
+
+
+def _no_table(found: re.Match[str], _sql: str, schema: Schema) -> str:
+    close = _similar(found[1].strip('"').split(".")[-1], list(schema))
+    tables = (
+        f"This database has the tables {', '.join(schema)}." if schema else "This database has no tables yet."
+    )
+    return close or tables
+
+
+def _similar(name: str, known: list[str]) -> str:
+    close = get_close_matches(
+        name.lower(), list(dict.fromkeys(word.lower() for word in known)), n=2, cutoff=0.6
+    )
+    return f"Did you mean {_either(close)}?" if close else ""
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(names)
+
+
+def _syntax(found: re.Match[str], sql: str, _schema: Schema) -> str:
+    near = found[1].upper()
+    if near == ":":
+        return "A parameter like :name gets its value where the query is run: run(query, on=db, name=...)."
+    words = [token.text.upper() for token in tokens(sql)]
+    before = words[words.index(near) - 1] if near in words[1:] else ""
+    if before == "," and near in (*_CLAUSES, ")"):
+        return f"There is a comma too many before {found[1]}."
+    if near in _CLAUSES:
+        order = [word for word in words if word in _CLAUSES]
+        if order != sorted(order, key=_CLAUSES.index):
+            return "Clauses have a fixed order: SELECT, FROM, JOIN ... ON, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT."
+    if (
+        before
+        and (typo := get_close_matches(before, ["SELECT", *_CLAUSES, "JOIN"], n=1, cutoff=0.7))
+        and typo[0] != before
+    ):
+        return f"Is {before} meant to be {typo[0]}?"
+    if (typo := get_close_matches(near, ["SELECT", *_CLAUSES, "JOIN"], n=1, cutoff=0.7)) and typo[0] != near:
+        return f"Is {found[1]} meant to be {typo[0]}?"
+    return f"Look at what stands just before {found[1]}: a comma, bracket, quote or keyword may be missing or misspelt there."
+
+
+def _say(text: str) -> Callable[[re.Match[str], str, Schema], str]:
+    return lambda _found, _sql, _schema: text
+
+
+_ADVICE: list[tuple[str, Callable[[re.Match[str], str, Schema], str]]] = [
+    (r"no such column: (\S+)", _no_column),
+    (r"Referenced column (\"[^\"]+\")", _no_column),
+    (r"column (\S+) does not exist", _no_column),
+    (r"does not have a column named (\S+)", _no_column),
+    (r"no such table: (\S+)", _no_table),
+    (r"Table with name (\S+) does not exist", _no_table),
+    (r"relation (\S+) does not exist", _no_table),
+    (r"missing FROM-clause entry for table (\S+)|Referenced table (\S+) not found",
+     _say("The name before the dot must be a table of this query, by its alias if it has one.")),
+    (r"misuse of aggregate|WHERE clause cannot contain aggregates|aggregate functions are not allowed in WHERE",
+     _say("WHERE looks at one row at a time, before there are groups. A condition on count(), sum(), avg(), min() or max() belongs in HAVING.")),
+    (r"must appear in the GROUP BY clause|a GROUP BY clause is required before HAVING",
+     _say("With an aggregate, every other column in SELECT must stand in GROUP BY: one result row is made for each group.")),
+    (r"ambiguous column|ambiguous reference|is ambiguous",
+     _say("Several tables of this query have a column of that name: write the table or its alias before it, as in c.name.")),
+    (r"(?:incomplete input|at end of input)", _say("The text ends too early: is a bracket, a quote or the end of a clause missing?")),
+    (r"unrecognized token: [\"']|unterminated (?:quoted|string)", _say("A quote that was opened is never closed.")),
+    (r"near \"([^\"]+)\"", _syntax),
+    (r"did not supply a value for binding", _say("A parameter like :name gets its value where the query is run: run(query, on=db, name=...).")),
+    (r"no such function|Function with name|function .* does not exist", _say("Is the function's name spelt right, and does this engine have it? Engines differ here.")),
+    (r"UNIQUE constraint|duplicate key", _say("A row with that value is there already, and it may occur only once.")),
+    (r"NOT NULL constraint|violates not-null", _say("This column must have a value: name it in the INSERT and give it one.")),
+    (r"foreign key constraint", _say("The row points to a row of another table that does not exist, or is pointed to by one.")),
+    (r"out of memory|temp_file_limit", _say("The statement needs too much memory: is a join condition missing?")),
+    (r"read-?only", _say("This data set is open for reading only.")),
+    (r"same number of result columns|must have the same number of columns",
+     _say("Both sides of UNION, INTERSECT or EXCEPT must have as many columns as each other.")),
+]  # fmt: skip
