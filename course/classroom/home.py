@@ -90,14 +90,13 @@ def _next_step(following: Lab | None, done: set[str]) -> list[str]:
 def _phase(
     phase: Phase, labs: tuple[Lab, ...], standings: dict[str, Standing], following: Lab | None
 ) -> list[str]:
-    lines = [f"## {phase.number}. {phase.title}", "", "| lab | minutes | exercises passed |", "|---|---|---|"]
+    lines = [f"## {phase.number}. {phase.title}", ""]
     for lab in labs:
-        mark = " ← next" if lab == following else ""
         if lab.name in standings:
             standing = standings[lab.name]
-            tick = "✓ " if standing.mastered else ""
-            state = f"{tick}{standing.passed} of {standing.exercises}{mark}"
-            lines.append(f"| [{lab.title}]({lab.name}.ipynb) | {lab.minutes} | {state} |")
+            mark = "**next** · " if lab == following else "✓ done · " if standing.mastered else ""
+            state = f"{standing.passed} of {standing.exercises} exercises passed"
+            lines.append(f"- {mark}[{lab.title}]({lab.name}.ipynb) · {lab.minutes} minutes · {state}")
         else:
-            lines.append(f"| {lab.title} | {lab.minutes} | *not written yet* |")
+            lines.append(f"- {lab.title} · *not written yet*")
     return [*lines, ""]

@@ -7,7 +7,6 @@ request to any other machine fails the test.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, sync_playwright
+
+from course.classroom.launch import student_environment
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -54,6 +55,41 @@ class JupyterLab:
             }"""
         )
 
+    def write(self, page: Page, cell: str, text: str) -> None:
+        """Type into the cell with this id, in place of what stands there."""
+        self._select(page, cell)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Control+A")
+        page.keyboard.insert_text(text)
+
+    def run(self, page: Page, cell: str) -> Locator:
+        """Run the cell with this id, wait for its end, and give its outputs."""
+        index = self._select(page, cell)
+        page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+        return page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output")
+
+    def run_above(self, page: Page, cell: str) -> None:
+        """Run all cells above the one with this id."""
+        self._select(page, cell)
+        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-above')")
+
+    def _select(self, page: Page, cell: str) -> int:
+        index = page.evaluate(
+            """async id => {
+                const notebook = window.jupyterapp.shell.currentWidget.content;
+                const index = notebook.widgets.findIndex(each => each.model.id === id);
+                notebook.deselectAll();
+                notebook.activeCellIndex = index;
+                notebook.mode = 'command';
+                await notebook.scrollToItem(index);
+                notebook.node.focus();
+                return index;
+            }""",
+            cell,
+        )
+        assert index >= 0, f"the notebook has no cell {cell}"
+        return int(index)
+
     def run_all_cells(self, page: Page) -> None:
         """Run the open notebook; returns when every cell has run."""
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -69,12 +105,6 @@ def _running_jupyterlab(folder: Path, base_url: str, private: Path) -> Iterator[
     names = ["JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"]
     names += ["JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"]
     folders = {name: str(private / name.lower()) for name in names}
-    # No question about news on the first page, and no request for it.
-    settings = Path(folders["JUPYTERLAB_SETTINGS_DIR"]) / "@jupyterlab/apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(
-        json.dumps({"fetchNews": "false", "checkForUpdates": False})
-    )
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
     command += ["--LabApp.expose_app_in_browser=True"]  # the tests ask it when a notebook is ready
     command += [
@@ -85,7 +115,9 @@ def _running_jupyterlab(folder: Path, base_url: str, private: Path) -> Iterator[
     log = private / "jupyterlab.log"
     with (
         log.open("w") as output,
-        subprocess.Popen(command, env=os.environ | folders, stdout=output, stderr=output) as process,
+        subprocess.Popen(
+            command, env=student_environment() | folders, stdout=output, stderr=output
+        ) as process,
     ):
         try:
             url = _wait_until_it_answers(process, Path(folders["JUPYTER_RUNTIME_DIR"]), log)
