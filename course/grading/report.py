@@ -1,0 +1,126 @@
+"""Show what a class, or one person, scored: in the terminal, and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from course.grading.intake import Problem
+from course.grading.pages import number, render
+from course.grading.results import ExerciseResult
+
+_SEVERITY = {"note": "note", "mended": "mended", "human": "needs a human"}
+
+
+@dataclass(frozen=True)
+class StudentGrades:
+    """One student's score for each lab handed in, and what was wrong with the files.
+
+    `fresh` is whether this run graded them, and not an earlier one.
+    """
+
+    student: str
+    scores: dict[str, float]
+    problems: tuple[Problem, ...]
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class ClassGrades:
+    """A class's scores for a phase; `max_scores` is what each lab is worth."""
+
+    phase: str
+    max_scores: dict[str, float]
+    students: tuple[StudentGrades, ...]
+
+    @property
+    def out_of(self) -> float:
+        """What the whole phase is worth."""
+        return sum(self.max_scores.values())
+
+
+def class_table(grades: ClassGrades) -> RenderableType:
+    """The class in the terminal: a line for each student, then a line for each problem."""
+    table = Table(title=f"{grades.phase}: {len(grades.students)} students", title_justify="left")
+    table.add_column("Student")
+    for lab, points in grades.max_scores.items():
+        table.add_column(f"{lab}\n/ {points:g}", justify="right")
+    table.add_column(f"Total\n/ {grades.out_of:g}", justify="right")
+    table.add_column("Problems")
+    for student in grades.students:
+        table.add_row(
+            student.student,
+            *(number(student.scores.get(lab, 0)) for lab in grades.max_scores),
+            number(sum(student.scores.values())),
+            _problem_count(student.problems),
+        )
+    return Group(table, *_problem_lines(grades.students))
+
+
+def own_table(lab: str, results: Sequence[ExerciseResult]) -> RenderableType:
+    """One person's lab in the terminal: a line for each exercise, with the first thing to mend."""
+    total = sum(result.score for result in results)
+    out_of = sum(result.points for result in results)
+    table = Table(title=f"{lab}: {number(total)} of {number(out_of)} points", title_justify="left")
+    table.add_column("Exercise")
+    table.add_column("Points", justify="right", no_wrap=True)
+    table.add_column("What to mend first")
+    for result in results:
+        message = "a teacher has to grade this" if result.waiting else result.message
+        table.add_row(
+            Text(result.title), f"{number(result.score)} / {number(result.points)}", Text(message or "✓ done")
+        )
+    return table
+
+
+def write_class_page(title: str, grades: Sequence[ClassGrades], path: Path, feedback: Path) -> None:
+    """Write the class's scores as a page at `path`, with links to the feedback pages in the folder `feedback`."""
+    phases = [
+        {
+            "name": phase.phase,
+            "labs": [{"name": lab, "points": points} for lab, points in phase.max_scores.items()],
+            "students": [
+                {
+                    "name": student.student,
+                    "labs": [_link(student, phase.phase, lab, path, feedback) for lab in phase.max_scores],
+                    "problems": student.problems,
+                }
+                for student in phase.students
+            ],
+        }
+        for phase in grades
+    ]
+    page = render("class.html.j2", title=title, phases=phases, severity=_SEVERITY)
+    path.write_text(page, encoding="utf-8")
+
+
+def _link(student: StudentGrades, phase: str, lab: str, path: Path, feedback: Path) -> dict[str, object]:
+    page = feedback / student.student / phase / f"{lab}.html"
+    return {
+        "score": student.scores.get(lab, 0),
+        "page": page.relative_to(path.parent).as_posix() if page.exists() else None,
+    }
+
+
+def _problem_count(problems: Sequence[Problem]) -> Text:
+    serious = sum(problem.severity == "human" for problem in problems)
+    if serious:
+        return Text(f"{serious} need{'s' if serious == 1 else ''} a human", style="bold red")
+    return Text(str(len(problems)) if problems else "")
+
+
+def _problem_lines(students: Sequence[StudentGrades]) -> list[Text]:
+    return [
+        Text.assemble(
+            (f"{_SEVERITY[problem.severity]}: ", "bold red" if problem.severity == "human" else "dim"),
+            (f"{student.student} ", "bold"),
+            str(problem),
+        )
+        for student in students
+        for problem in student.problems
+    ]

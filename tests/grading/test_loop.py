@@ -1,0 +1,190 @@
+"""Grading a class and one's own work, by real nbgrader on real kernels."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from course.errors import CourseError
+from course.grading.loop import grade, grade_class, grade_own_work
+
+
+def scores(grades):
+    return {name: student.scores["01a-prices"] for name, student in grades.items()}
+
+
+def reasons(student):
+    return [(problem.severity, f"{problem.file} {problem.reason}") for problem in student.problems]
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_everybody_is_graded_whatever_the_others_handed_in(graded):
+    _, grades = graded
+    assert scores(grades) == {
+        "right": 6,
+        "unreadable": 0,
+        "missing": 0,
+        "renamed": 6,
+        "copied": 5 - 1,  # the first answer counts for the visible test, the copy stands after the hidden one
+        "deleted": 6,
+        "endless": 6,
+        "died": 0,
+        "untouched": 0,
+        "wrong": 2,
+        "spy": 3,
+    }
+
+
+def test_problems_are_told_by_student_file_and_reason(graded):
+    _, grades = graded
+    assert reasons(grades["right"]) == []
+    assert reasons(grades["unreadable"])[0][0] == "human"
+    assert "01a-prices.ipynb cannot be read, because it is not JSON" in reasons(grades["unreadable"])[0][1]
+    assert reasons(grades["missing"]) == [("human", "01a-prices.ipynb is missing")]
+    assert reasons(grades["renamed"]) == [("mended", "01a-prices (1).ipynb is 01a-prices under another name")]
+    assert reasons(grades["copied"]) == [("mended", "01a-prices.ipynb has copies of the graded cell price")]
+    assert reasons(grades["deleted"]) == [("mended", "01a-prices.ipynb lacks the graded cell price-hidden")]
+    assert "ran too long in cell" in reasons(grades["endless"])[0][1]
+    assert reasons(grades["died"])[0][0] == "human"
+    assert "made Python stop" in reasons(grades["died"])[0][1]
+
+
+def test_everybody_has_a_feedback_page(graded):
+    course, grades = graded
+    for student in grades:
+        assert course.feedback(student).exists(), student
+    assert "could not be graded" in course.feedback("died").read_text()
+
+
+def test_only_what_changed_is_graded_again(course):
+    """Work is graded again when it, or the tests, have changed; a teacher's points stay."""
+    for student in ("ann", "ben"):
+        course.hand_in(student, course.solved())
+    first = grade_class(course.root, course.phase, workers=1)
+    assert [student.fresh for student in first.students] == [True, True]
+
+    course.hand_in("ben", nbformat.read(course.release, 4))
+    submitted = contents(course.root / "submitted")
+    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
+        gradebook.find_grade("price-hidden", course.lab, course.phase, "ben").manual_score = 1.5
+        gradebook.db.commit()
+    changed = grade_class(course.root, course.phase, workers=1)
+    assert [student.fresh for student in changed.students] == [False, True]
+    assert [student.scores[course.lab] for student in changed.students] == [6, 1.5]
+    assert contents(course.root / "submitted") == submitted
+
+    shutil.rmtree(course.root / "submitted" / "ben")
+    course.source.with_suffix(".md").unlink()
+    course.source.write_text(course.source.read_text().replace("7919", "7907"))
+    (ann,) = grade_class(course.root, course.phase).students
+    assert ann.fresh
+
+
+def test_a_lab_that_no_longer_fits_the_gradebook_says_what_to_do(graded, tmp_path):
+    root = shutil.copytree(graded[0].root, tmp_path / "course")
+    source = root / "source" / graded[0].phase / f"{graded[0].lab}.ipynb"
+    source.with_suffix(".md").unlink()
+    source.write_text(source.read_text().replace('"price-hidden"', '"price-hidden-lists"'))
+    with pytest.raises(CourseError, match=r"does not fit the gradebook.*Cannot add or remove cells"):
+        grade_class(root, graded[0].phase)
+
+
+def test_nothing_to_grade_says_what_to_do(course):
+    with pytest.raises(CourseError, match="nbgrader collect 01-shop"):
+        grade(course.root, course.phase)
+    with pytest.raises(CourseError, match="course lab"):
+        grade_own_work(course.root, course.phase)
+
+
+def test_own_work_is_graded_away_from_the_class(course, capsys):
+    work = course.root / "work" / course.phase
+    work.mkdir(parents=True)
+    mine = work / course.release.name
+    nbformat.write(course.solved(price="def price(name, prices):\n    return 3"), mine)
+    before = contents(course.root / "work"), (course.root / "gradebook.db").read_bytes()
+
+    assert grade_own_work(course.root, course.phase) == 0
+
+    out = " ".join(capsys.readouterr().out.split())
+    assert "unprotected" in out
+    assert "4 of 6 points" in out
+    assert "1 / 3" in out
+    assert "a thing of another list" in out
+    page = course.root / "work/.course/grading/feedback/you/01-shop/01a-prices.html"
+    assert page.exists()
+    assert str(page) in out.replace(" ", "")
+    shutil.rmtree(course.root / "work" / ".course")
+    assert (contents(course.root / "work"), (course.root / "gradebook.db").read_bytes()) == before
+    assert not (course.root / "autograded").exists()
+    assert not (course.root / "submitted").exists()
+
+
+def test_own_work_that_cannot_be_read_says_so(course, capsys):
+    work = course.root / "work" / course.phase
+    work.mkdir(parents=True)
+    (work / course.release.name).write_text("")
+    assert grade_own_work(course.root, course.phase) == 1
+    assert "is empty" in " ".join(capsys.readouterr().out.split())
+
+
+def test_nbgraders_own_commands_need_no_flags(course, tmp_path):
+    """Hand out, hand in, collect, grade, feedback, export, with a kernel of the user's own in the way."""
+    home = tmp_path / "home"
+    kernel = home / ".local/share/jupyter/kernels/python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text(
+        json.dumps({"argv": ["false"], "display_name": "Another Python", "language": "python"})
+    )
+    environment = os.environ | {
+        "HOME": str(home),
+        "JUPYTER_PATH": str(home / ".local/share/jupyter"),
+        "JUPYTER_PREFER_ENV_PATH": "0",
+        "NO_COLOR": "1",
+    }
+    environment.pop("JUPYTER_DATA_DIR", None)
+
+    def nbgrader(*arguments, cwd=course.root):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *arguments],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    nbgrader("generate_assignment", course.phase)
+    nbgrader("release_assignment", course.phase)
+    copied = course.solved()
+    twin = nbformat.from_dict(copied.cells[course.cell(copied, "price")])
+    twin.id = "twin"
+    copied.cells.append(twin)
+    place = tmp_path / "ben" / course.phase
+    place.mkdir(parents=True)
+    nbformat.write(copied, place / course.release.name)
+    settings = (course.root / "nbgrader_config.py").read_text()
+    (place.parent / "nbgrader_config.py").write_text(
+        f"{settings}\nc.Exchange.root = {str(course.root / 'exchange')!r}\n"
+    )
+    nbgrader("submit", course.phase, "--student", "ben", cwd=place.parent)
+    nbgrader("collect", course.phase)
+    nbgrader("autograde", course.phase)
+    nbgrader("generate_feedback", course.phase)
+    nbgrader("release_feedback", course.phase)
+    nbgrader("export")
+
+    rows = [line.split(",") for line in (course.root / "grades.csv").read_text().splitlines()]
+    score = rows[0].index("score")
+    assert {row[3]: float(row[score]) for row in rows[1:]} == {"ben": 6}
+    (released,) = (course.root / "exchange" / "backend" / "feedback").glob("*.html")
+    assert "Your points by exercise" in released.read_text()
