@@ -503,3 +503,8 @@ def test_loading_is_cheap() -> None:
     program = "import sys; from course.syllabus import load; load(); print({'rich', 'jupytext', 'nbformat'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_written_labs_are_as_the_syllabus_says() -> None:
+    project = Path(__file__).parents[1]
+    assert [str(error) for error in load().check(project)] == []
