@@ -1,0 +1,194 @@
+"""Try answers to a lab's exercises: each in a process forked from the state before its exercise."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from course.errors import CourseError
+
+# A lab runs top to bottom in a minute; one that has nothing to tell for longer will not end.
+STALLED = 120.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell, by its id (a graded cell's id is its grade_id), with the exercise it belongs to, "" where none."""
+
+    name: str
+    source: str
+    exercise: str
+    is_test: bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Code to try in place of an exercise's solution.
+
+    `cells` are the full sources of its solution cells by grade_id, `tests` the grade_ids of the test cells to run, in
+    notebook order; `until_failure` leaves out the tests after the first that fails. It is killed after `patience`
+    seconds, or ten times what the reference solution took, whichever is longer.
+    """
+
+    exercise: str
+    cells: dict[str, str]
+    tests: tuple[str, ...]
+    patience: float
+    until_failure: bool = False
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """What came of one cell, by its id: `error` as "Type: message" ("" if none), its stderr, and its seconds."""
+
+    name: str
+    error: str
+    stderr: str
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether nbgrader would give this cell its points: it gives none to a cell that writes to stderr."""
+        return not self.error and not self.stderr
+
+    @property
+    def complaint(self) -> str:
+        """Why it did not pass; empty if it did."""
+        return self.error or (f"wrote to stderr: {self.stderr.strip()}" if self.stderr else "")
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """What came of a trial: its solution cells, its tests as far as they ran, and why it was stopped (or "")."""
+
+    trial: Trial
+    solution: tuple[CellRun, ...]
+    tests: tuple[CellRun, ...]
+    stopped: str
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test of the trial ran and passed."""
+        return (
+            not self.stopped
+            and len(self.tests) == len(self.trial.tests)
+            and all(run.passed for run in self.tests)
+        )
+
+    def complaint(self, test: str) -> str:
+        """Why a test of the trial did not pass; empty if it did."""
+        for run in self.tests:
+            if run.name == test:
+                return run.complaint
+        return self.stopped or "was not run"
+
+
+@dataclass(frozen=True)
+class LabRun:
+    """A lab run top to bottom with the reference solution, cell by cell, and the trials made on the way.
+
+    `references` holds the reference solution's own trial for each exercise tried, `trials` the others in the order
+    they were given: None where the reference does not pass, so that nothing can be learned from another answer.
+    """
+
+    cells: tuple[CellRun, ...]
+    references: dict[str, TrialRun]
+    trials: tuple[TrialRun | None, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a template process is asked to do: plain data, so that it need not import what reads notebooks.
+
+    `cells` are the lab's code cells in order. A trial runs while it holds the lock on one of the `slots`, which are files, so that several templates at once
+    share the machine's cores.
+    """
+
+    cells: tuple[Cell, ...]
+    trials: tuple[Trial, ...]
+    seed: int
+    slots: tuple[Path, ...]
+
+
+def run_lab(task: Task, files: Path | None = None) -> LabRun:
+    """Run a lab and its trials in a template process of its own, in a temporary folder.
+
+    `files` is the folder the lab stands in: what it needs beside the notebook is copied. PYTHONHASHSEED and the seeds
+    of `random` and numpy are the task's seed. Raises CourseError where processes cannot be forked, and where the
+    template process dies or stalls.
+    """
+    if not hasattr(os, "fork"):
+        raise CourseError(
+            "course verify forks processes, which this system cannot; run it on Linux, macOS or in WSL"
+        )
+    cells: list[CellRun] = []
+    references: dict[str, TrialRun] = {}
+    trials: list[TrialRun | None] = [None] * len(task.trials)
+    with tempfile.TemporaryDirectory(prefix="verify-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        _copy_files(files, folder / "lab")
+        with contextlib.closing(_messages(task, folder)) as messages:
+            for message in messages:
+                match message:
+                    case CellRun():
+                        cells.append(message)
+                    case TrialRun():
+                        references[message.trial.exercise] = message
+                    case int(number), TrialRun() as run:
+                        trials[number] = run
+    return LabRun(tuple(cells), references, tuple(trials))
+
+
+def _copy_files(source: Path | None, target: Path) -> None:
+    target.mkdir()
+    if source is not None:
+        ignored = shutil.ignore_patterns("*.md", "*.ipynb", ".*", "__pycache__")
+        shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
+
+
+def _messages(task: Task, folder: Path) -> Generator[object, None, None]:
+    """What the template process says, until it ends."""
+    ours, theirs = socket.socketpair()
+    log = folder / "template.log"
+    with Connection(ours.detach()) as line, theirs, log.open("wb") as errors:
+        template = subprocess.Popen(
+            [sys.executable, "-P", "-m", "course.grading.template", str(theirs.fileno())],
+            cwd=folder / "lab",
+            env=os.environ
+            | {
+                "PYTHONHASHSEED": str(task.seed),
+                "IPYTHONDIR": str(folder / "ipython"),
+                "TMPDIR": str(folder),
+            },
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
+        theirs.close()
+        try:
+            line.send(task)
+            while line.poll(STALLED):
+                message = line.recv()
+                if message is None:
+                    template.wait(STALLED)  # it stops the services that the lab started
+                    return
+                yield message
+            problem = f"a cell said nothing for {STALLED:.0f} seconds"
+        except (EOFError, ConnectionError):
+            problem = "its process ended before its last cell"
+        finally:
+            template.kill()
+            template.wait()
+    raise CourseError(f"The lab cannot be run: {problem}.\n{log.read_text(errors='replace')}".rstrip())

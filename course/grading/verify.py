@@ -1,0 +1,199 @@
+"""`course verify`: prove with its answer bank that a lab's tests are fair and strong, and print the proof."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from rich.console import Console
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from course import syllabus
+from course.errors import CourseError
+from course.grading.answers import Bank, bank_faults, bank_path, load_bank
+from course.grading.budget import budget_faults
+from course.grading.proof import Attempt, Mutation, attempts, cells, faults, mutation, reference_faults
+from course.grading.stock import stock_faults
+from course.grading.trials import LabRun, Task, TrialRun, run_lab
+from course.publishing.build import build
+from course.publishing.exercises import exercises
+from course.publishing.layout import Lab, labs
+from course.publishing.notebook import read_lab
+
+SEEDS = (0, 1, 2)
+LEAST_RATE = 0.95
+_CORES = max(2, os.cpu_count() or 2)
+
+
+@dataclass
+class Verdict:
+    """What was found out about a lab; it is proven where nothing is in `faults`."""
+
+    lab: str
+    exercises: int
+    answers: int
+    seconds: float = 0.0
+    mutation: Mutation = field(default_factory=Mutation)
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """A lab being proven: what is tried on it, and the runs under way."""
+
+    lab: Lab
+    notebook: NotebookNode
+    bank: Bank
+    attempts: Sequence[Attempt]
+    runs: Sequence[Future[LabRun]]
+    stock: Future[list[str]]
+
+
+def verify(root: Path, only: str | None = None) -> int:
+    """Prove all labs of a course folder, or those of one `PHASE` or `PHASE/LAB`; print the proof.
+
+    The labs are built first. Returns the exit status: 1 where anything is wrong, or fewer than 95 % of a lab's mutants
+    are caught. Raises CourseError for a lab that cannot be built or run, or a bank that cannot be read.
+    """
+    console = Console()
+    build(root, only)
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        verdicts = _prove(labs(root, only), Path(folder))
+    disagreements = _syllabus_faults(root)
+    console.print(_table(verdicts))
+    for verdict in verdicts:
+        _print_details(console, verdict)
+    for disagreement in disagreements:
+        console.print(Text(f"✗ {disagreement}"))
+    return 1 if disagreements or any(verdict.faults for verdict in verdicts) else 0
+
+
+def _prove(chosen: Sequence[Lab], folder: Path) -> list[Verdict]:
+    """Prove labs side by side: their templates fork into as many slots as there are cores."""
+    with ThreadPoolExecutor(len(SEEDS)) as templates, _own_process() as nbgrader:
+        slots = tuple(folder / f"slot-{number}" for number in range(_CORES))
+        proofs = []
+        for lab in chosen:
+            stock = nbgrader.submit(stock_faults, lab, folder)
+            proofs.append(_begin(lab, slots, templates, stock))
+        return [_judge(proof) for proof in proofs]
+
+
+def _own_process() -> ProcessPoolExecutor:
+    """Where nbgrader works: it knows nothing of threads, and its database layer's warnings mean nothing here."""
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, spawn, initializer=warnings.simplefilter, initargs=("ignore",))
+
+
+def _begin(
+    lab: Lab, slots: tuple[Path, ...], templates: ThreadPoolExecutor, stock: Future[list[str]]
+) -> _Proof:
+    """Set a lab's runs going, one for each seed."""
+    notebook = read_lab(lab.text)
+    bank = load_bank(bank_path(lab.root, lab.phase, lab.name))
+    released = nbformat.read(lab.release, as_version=4)
+    tried = attempts(notebook, released, bank)
+    runs = [
+        templates.submit(
+            run_lab,
+            Task(cells(notebook), tuple(attempt.trial for attempt in _for_seed(tried, seed)), seed, slots),
+            lab.text.parent,
+        )
+        for seed in SEEDS
+    ]
+    return _Proof(lab, notebook, bank, tried, runs, stock)
+
+
+def _for_seed(tried: Sequence[Attempt], seed: int) -> list[Attempt]:
+    """What is tried with a seed: mutants with the first one only."""
+    return [attempt for attempt in tried if attempt.mutant is None or seed == SEEDS[0]]
+
+
+def _judge(proof: _Proof) -> Verdict:
+    """Wait for a lab's runs, and say what is wrong."""
+    graded = [exercise for exercise in exercises(proof.notebook) if exercise.tests]
+    answers = sum(len(proof.bank.answers.get(exercise.name, [])) for exercise in graded)
+    verdict = Verdict(proof.lab.name, len(graded), answers)
+    found: list[str] = [str(fault) for fault in bank_faults(proof.bank, graded)]
+    try:
+        for seed, future in zip(SEEDS, proof.runs, strict=True):
+            run = future.result()
+            tried = _tried(proof, seed, run)
+            found += reference_faults(proof.notebook, run)
+            for attempt, result in tried:
+                found += faults(attempt, result)
+            if seed == SEEDS[0]:
+                verdict.seconds = sum(cell.seconds for cell in run.cells)
+                verdict.mutation, stale = mutation(tried, proof.bank)
+                found += stale
+                found += budget_faults(proof.notebook, run, project=proof.lab.name.startswith("project"))
+        found += proof.stock.result()
+    except CourseError as error:
+        found.append(str(error))
+    if verdict.mutation.rate < LEAST_RATE:
+        found.append(
+            f"the tests catch {verdict.mutation.rate:.1%} of the mutants, and must catch {LEAST_RATE:.0%}"
+        )
+    verdict.faults += dict.fromkeys(found)  # each seed finds the same again
+    return verdict
+
+
+def _tried(proof: _Proof, seed: int, run: LabRun) -> list[tuple[Attempt, TrialRun]]:
+    """The attempts made with a seed, and what came of each; those on an exercise whose reference fails were not."""
+    pairs = zip(_for_seed(proof.attempts, seed), run.trials, strict=True)
+    return [(attempt, result) for attempt, result in pairs if result is not None]
+
+
+def _syllabus_faults(root: Path) -> list[str]:
+    """Where the syllabus of a course folder, if it has one, does not fit its labs."""
+    path = root / "course" / "syllabus.toml"
+    return [str(fault) for fault in syllabus.load(path).check(root)] if path.is_file() else []
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("lab", no_wrap=True)
+    for column in ("exercises", "answers", "mutants", "explained", "killed", "rate", "time", ""):
+        table.add_column(column, justify="right")
+    for verdict in verdicts:
+        result = verdict.mutation
+        table.add_row(
+            verdict.lab,
+            str(verdict.exercises),
+            str(verdict.answers),
+            str(result.total),
+            str(result.explained),
+            str(result.killed),
+            f"{result.rate:.1%}",
+            f"{verdict.seconds:.1f} s",
+            "[red]✗[/]" if verdict.faults else "[green]✓[/]",
+        )
+    return table
+
+
+def _print_details(console: Console, verdict: Verdict) -> None:
+    """Each fault of a lab, and each mutant that its tests do not catch."""
+    if verdict.faults:
+        console.print(f"\n[bold]{verdict.lab}[/]: {len(verdict.faults)} to mend")
+    for fault in verdict.faults:
+        console.print(Padding(Text(f"✗ {fault}"), (0, 2)))
+    if verdict.mutation.survivors:
+        console.print(
+            f"\n[bold]{verdict.lab}[/]: mutants no test catches. Make a test stronger, or put the diff into the answer "
+            "bank under ### equivalent: <why it cannot be told from the reference>"
+        )
+    for attempt in verdict.mutation.survivors:
+        console.print(Padding(Text(f"{attempt.trial.exercise}: {attempt.name}"), (0, 2)))
+        if attempt.mutant is not None:
+            console.print(Padding(Syntax(attempt.mutant.diff, "diff", background_color="default"), (0, 4)))
