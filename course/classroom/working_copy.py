@@ -108,7 +108,8 @@ def _retired_answer(cell: NotebookNode) -> NotebookNode:
     source = (
         f"Your answer to `{grade_id(cell)}`, which this version no longer asks:\n\n```\n{cell.source}\n```"
     )
-    return nbformat.v4.new_markdown_cell(source, id=cell.id)
+    kept: NotebookNode = nbformat.v4.new_markdown_cell(source, id=cell.id)
+    return kept
 
 
 def _keep_beside(path: Path) -> Path:
@@ -131,7 +132,7 @@ def _copy_data_files(release: Path, work: Path) -> None:
 
 def _read(path: Path) -> NotebookNode | None:
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except Exception:  # nbformat raises many kinds for a broken file, and all mean the same here
         return None

@@ -27,10 +27,11 @@ class Attempt:
     """An answer to try.
 
     `kind` says what must come of it: "untouched" and "wrong" must fail every test of the trial (of a wrong answer these
-    are the ones it names), "right" pass them all, and a "mutant" fail any. `name` tells an author what was tried.
+    are the ones it names), "right" pass them all, and a "mutant" fail any. "rendered" is the reference in the layout of
+    its mutants, and must pass. `name` tells an author what was tried.
     """
 
-    kind: Literal["untouched", "right", "wrong", "mutant"]
+    kind: Literal["untouched", "right", "wrong", "mutant", "rendered"]
     name: str
     trial: Trial
     mutant: Mutant | None = None
@@ -95,7 +96,7 @@ def faults(attempt: Attempt, run: TrialRun) -> Iterator[str]:
         for test in attempt.trial.tests:
             if not run.complaint(test):
                 yield f"{test} gives points to {attempt.name}"
-    elif attempt.kind == "right":
+    elif attempt.kind in ("right", "rendered"):
         for test in attempt.trial.tests:
             if complaint := run.complaint(test):
                 yield f"{test} rejects {attempt.name}: {complaint}"
@@ -179,7 +180,7 @@ def _mutants(exercise: Exercise) -> Iterator[Attempt]:
             mutants = sql_mutants(source)
             if layout := rendered(source):
                 trial = Trial(exercise.name, {**reference, name: layout}, _tests(exercise), RIGHT_PATIENCE)
-                yield Attempt("right", "the reference as sqlglot writes it", trial)
+                yield Attempt("rendered", "the reference as sqlglot writes it", trial)
         else:
             mutants = python_mutants(source)
         for mutant in mutants:

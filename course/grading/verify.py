@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import tempfile
-import warnings
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,21 +48,20 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Proof:
-    """A lab being proven: what is tried on it, and the runs under way."""
+    """A lab being proven: what is tried on it, and the runs under way, one for each seed."""
 
     lab: Lab
     notebook: NotebookNode
     bank: Bank
     attempts: Sequence[Attempt]
     runs: Sequence[Future[LabRun]]
-    stock: Future[list[str]]
 
 
 def verify(root: Path, only: str | None = None) -> int:
     """Prove all labs of a course folder, or those of one `PHASE` or `PHASE/LAB`; print the proof.
 
     The labs are built first. Returns the exit status: 1 where anything is wrong, or fewer than 95 % of a lab's mutants
-    are caught. Raises CourseError for a lab that cannot be built or run, or a bank that cannot be read.
+    are caught. Raises CourseError for a lab that cannot be built, or a bank that cannot be read.
     """
     console = Console()
     build(root, only)
@@ -80,48 +77,42 @@ def verify(root: Path, only: str | None = None) -> int:
 
 
 def _prove(chosen: Sequence[Lab], folder: Path) -> list[Verdict]:
-    """Prove labs side by side: their templates fork into as many slots as there are cores."""
-    with ThreadPoolExecutor(len(SEEDS)) as templates, _own_process() as nbgrader:
+    """Prove labs side by side: their templates fork into as many slots as there are cores, while nbgrader grades here."""
+    with ThreadPoolExecutor(len(SEEDS)) as templates:
         slots = tuple(folder / f"slot-{number}" for number in range(_CORES))
-        proofs = []
-        for lab in chosen:
-            stock = nbgrader.submit(stock_faults, lab, folder)
-            proofs.append(_begin(lab, slots, templates, stock))
-        return [_judge(proof) for proof in proofs]
+        proofs = [_begin(lab, slots, templates) for lab in chosen]
+        stock = [_stock_faults(lab, folder) for lab in chosen]
+        return [_judge(proof, found) for proof, found in zip(proofs, stock, strict=True)]
 
 
-def _own_process() -> ProcessPoolExecutor:
-    """Where nbgrader works: it knows nothing of threads, and its database layer's warnings mean nothing here."""
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, spawn, initializer=warnings.simplefilter, initargs=("ignore",))
-
-
-def _begin(
-    lab: Lab, slots: tuple[Path, ...], templates: ThreadPoolExecutor, stock: Future[list[str]]
-) -> _Proof:
-    """Set a lab's runs going, one for each seed."""
+def _begin(lab: Lab, slots: tuple[Path, ...], templates: ThreadPoolExecutor) -> _Proof:
+    """Set a lab's runs going."""
     notebook = read_lab(lab.text)
     bank = load_bank(bank_path(lab.root, lab.phase, lab.name))
     released = nbformat.read(lab.release, as_version=4)
     tried = attempts(notebook, released, bank)
-    runs = [
-        templates.submit(
-            run_lab,
-            Task(cells(notebook), tuple(attempt.trial for attempt in _for_seed(tried, seed)), seed, slots),
-            lab.text.parent,
-        )
-        for seed in SEEDS
-    ]
-    return _Proof(lab, notebook, bank, tried, runs, stock)
+    runs = []
+    for seed in SEEDS:
+        trials = tuple(attempt.trial for attempt in _for_seed(tried, seed))
+        task = Task(cells(notebook), trials, seed, slots)
+        runs.append(templates.submit(run_lab, task, lab.text.parent))
+    return _Proof(lab, notebook, bank, tried, runs)
 
 
 def _for_seed(tried: Sequence[Attempt], seed: int) -> list[Attempt]:
     """What is tried with a seed: mutants with the first one only."""
-    return [attempt for attempt in tried if attempt.mutant is None or seed == SEEDS[0]]
+    return [attempt for attempt in tried if seed == SEEDS[0] or attempt.kind not in ("mutant", "rendered")]
 
 
-def _judge(proof: _Proof) -> Verdict:
-    """Wait for a lab's runs, and say what is wrong."""
+def _stock_faults(lab: Lab, folder: Path) -> list[str]:
+    try:
+        return stock_faults(lab, folder)
+    except CourseError as error:
+        return [str(error)]
+
+
+def _judge(proof: _Proof, stock: list[str]) -> Verdict:
+    """Wait for a lab's runs, and say what is wrong with it; `stock` is what nbgrader found."""
     graded = [exercise for exercise in exercises(proof.notebook) if exercise.tests]
     answers = sum(len(proof.bank.answers.get(exercise.name, [])) for exercise in graded)
     verdict = Verdict(proof.lab.name, len(graded), answers)
@@ -138,9 +129,9 @@ def _judge(proof: _Proof) -> Verdict:
                 verdict.mutation, stale = mutation(tried, proof.bank)
                 found += stale
                 found += budget_faults(proof.notebook, run, project=proof.lab.name.startswith("project"))
-        found += proof.stock.result()
     except CourseError as error:
         found.append(str(error))
+    found += stock
     if verdict.mutation.rate < LEAST_RATE:
         found.append(
             f"the tests catch {verdict.mutation.rate:.1%} of the mutants, and must catch {LEAST_RATE:.0%}"
