@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ _ONE_LINE = 66
 
 @dataclass(frozen=True)
 class Exchange:
-    """One HTTP request, and the response where there was one (`status` None where there was none)."""
+    """One HTTP request, and the response where there was one (`status` None where there was none).
+
+    `raised` is the traceback of what an app of this notebook raised, where the response says that it broke.
+    """
 
     method: str
     path: str
@@ -25,6 +29,7 @@ class Exchange:
     reason: str = ""
     content_type: str = ""
     received: str = ""
+    raised: str = ""
 
 
 def of(values: Iterable[object]) -> list[Exchange]:
@@ -65,7 +70,15 @@ def _answered(response: Any) -> Exchange:  # noqa: ANN401 - a requests.Response,
         reason=_phrase(response.status_code) or response.reason or "",
         content_type=response.headers.get("content-type", ""),
         received=_body(response.content if response._content_consumed else "(not read)"),
+        raised=_raised(request.url or "") if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR else "",
     )
+
+
+def _raised(url: str) -> str:
+    """What the app behind a URL raised last, if `serve` serves it; nothing is imported for it."""
+    server = sys.modules.get("course.lab.serving.server")
+    port = urlsplit(url).port
+    return str(server.last_traceback(port)) if server and port else ""
 
 
 def _ancestors(value: object) -> set[str]:

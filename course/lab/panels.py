@@ -225,6 +225,7 @@ def _exchange_html(exchange: Exchange) -> str:
     return (
         f"<p><strong>Request</strong> <code>{escape(sent)}</code></p>{_body_html(exchange.sent)}"
         f"<p><strong>Response</strong> <code>{escape(answer)}</code></p>{_body_html(exchange.received)}"
+        + (f"<p><strong>Your app raised</strong></p>{_body_html(exchange.raised)}" if exchange.raised else "")
     )
 
 
@@ -238,6 +239,7 @@ def _exchange_text(exchange: Exchange) -> str:
         textwrap.indent(exchange.sent, " " * 12),
         f"  Response  {_response(exchange)}",
         textwrap.indent(exchange.received, " " * 12),
+        f"  Your app raised\n{textwrap.indent(exchange.raised, ' ' * 12)}" if exchange.raised else "",
     ]
     return "\n".join(filter(None, blocks))
 

@@ -109,3 +109,17 @@ def test_a_start_up_error_is_the_cells_only_output_and_shows_the_students_line()
     trace = "\n".join(error.traceback)
     assert "connect" in trace
     assert "site-packages" not in trace
+
+
+def test_a_failing_test_shows_what_the_app_raised_though_its_server_has_stopped() -> None:
+    test = (
+        "with serve(app, name='test') as test_server:\n"
+        "    answer = requests.get(test_server.url + '/broken')\n"
+        "assert answer.status_code == 200, 'It should work.'"
+    )
+    *_, cell = run("%load_ext course", APP + "server.stop()", test).cells
+    panel = cell.outputs[0].data["text/plain"]
+    assert "500 Internal Server Error" in panel
+    assert "Your app raised" in panel
+    assert "return 1 // 0" in panel
+    assert "ZeroDivisionError" in panel

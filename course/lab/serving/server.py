@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 30.0
 _HOST = "127.0.0.1"
+_LOGS_KEPT = 20
+_TRACEBACK_LINES = 100
 _TAKEN = (errno.EADDRINUSE, getattr(errno, "WSAEACCES", errno.EADDRINUSE))
 
 _running: dict[str, Server] = {}
+_logs: dict[int, Log] = {}  # by port, kept when the server has stopped: a failing test still asks for it
 
 
 def serve(app: object, name: str = "app", port: int = 0) -> Server:
@@ -51,7 +54,19 @@ def serve(app: object, name: str = "app", port: int = 0) -> Server:
     listener = _bind(port, old.port if old else 0)
     server = Server(app, name, interface, listener)
     _running[name] = server
+    _logs.pop(server.port, None)
+    _logs[server.port] = server._log
+    while len(_logs) > _LOGS_KEPT:
+        del _logs[next(iter(_logs))]
     return server
+
+
+def last_traceback(port: int) -> str:
+    """The last traceback in the log of the server that listens, or last listened, on a port; "" where there is none."""
+    log = _logs.get(port)
+    text = log.tail(_TRACEBACK_LINES) if log else ""
+    _, begin, trace = text.rpartition("Traceback (most recent call last):")
+    return f"{begin}{trace}" if begin else ""
 
 
 class Server:
