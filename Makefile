@@ -5,7 +5,7 @@
 #   HEADLESS=1 make lab            on a server: do not open a browser, print the address
 
 .POSIX:
-.PHONY: lab test test-all lock
+.PHONY: lab test lock
 
 VENV = .venv
 UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint requirements.lock
@@ -18,10 +18,8 @@ test: $(VENV)/.test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/course build --check
-	$(VENV)/bin/pytest -m "not slow"
-
-test-all: $(VENV)/.test
-	$(VENV)/bin/pytest
+	$(VENV)/bin/course verify
+	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 $(VENV)/.student: $(VENV)/bin/uv requirements.lock pyproject.toml
 	@echo "Installing the course into $(VENV)/ (only the first time, or when it has changed) ..."

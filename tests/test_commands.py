@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,3 +130,12 @@ def test_an_old_python_says_what_to_install(clone: Path, tmp_path: Path) -> None
     )
     assert run.returncode != 0
     assert "needs Python 3.11, 3.12 or 3.13" in run.stdout
+
+
+def test_the_command_is_a_module_too() -> None:
+    """For an environment whose programs are not on the path."""
+    run = subprocess.run(
+        [sys.executable, "-m", "course", "grade", "00-nothing"], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert run.returncode == 1
+    assert "There is no" in run.stderr

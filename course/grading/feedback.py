@@ -29,6 +29,7 @@ from course.grading.results import (
     failure_of,
     is_hidden,
 )
+from course.lab.progress import MIME as PROGRESS
 from course.publishing.exercises import exercise_of, grade_id
 
 
@@ -67,7 +68,8 @@ class HideTests(Preprocessor):
     """Take out of the notebook what is not for its student; runs after GetResults.
 
     Of a hidden test neither source nor output stays: the page shows its message instead. Of a visible test that failed
-    the panel stays, as the student knows it, without the error below it that only points to it.
+    the panel stays, as the student knows it, without the error below it that only points to it. Of the progress, which
+    is not kept while grading, no view stays: the page has a table of its own.
     """
 
     enabled = Bool(True).tag(config=True)
@@ -83,6 +85,7 @@ class HideTests(Preprocessor):
             cell.outputs = []
         elif failure_of(cell):
             cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+        cell.outputs = [output for output in cell.outputs if PROGRESS not in output.get("data", {})]
         for output in cell.outputs:
             data = output.get("data", {})
             data.pop(FAILURE, None)

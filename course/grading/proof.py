@@ -36,6 +36,12 @@ class Attempt:
     trial: Trial
     mutant: Mutant | None = None
 
+    @property
+    def depends_on_seed(self) -> bool:
+        """Whether it may come out differently under another seed: not so for queries, nor worth while for mutants."""
+        is_python = any(language_of(source) == "python" for source in self.trial.cells.values())
+        return is_python and self.kind in ("untouched", "right", "wrong")
+
 
 @dataclass
 class Mutation:

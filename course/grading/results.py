@@ -115,6 +115,10 @@ def message_for(cell: NotebookNode) -> str:
         return f"The test failed: {_EXPLAINED[name]}"
     if failure.get("call") and failure.get("expected"):
         return f"{failure['call']} gave {failure.get('got')}, expected {failure['expected']}"
+    if failure.get("details"):  # the error's own first line says more than the headline
+        hint = (failure["details"].get("summary") or {}).get("hint")
+        said = str(error.get("evalue", "")).strip().partition("\n")[0]
+        return f"{said.removesuffix('.')}. Hint: {hint}" if hint else said
     if failure.get("headline"):
         return str(failure["headline"])
     return f"{name}: {message}".strip(": ").partition("\n")[0] or "The test failed."

@@ -27,6 +27,7 @@ def stock_faults(lab: Lab, place: Path) -> list[str]:
     folder = engine.private_folder(place, lab.root)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbgrader's use of its database
+        _make_gradebook(folder)
         engine.register(folder, lab.phase)
         try:
             reference = _scores(folder, lab, "reference", lab.source)
@@ -39,6 +40,16 @@ def stock_faults(lab: Lab, place: Path) -> list[str]:
         *(f"nbgrader does not give the reference solution all points for {test}" for test in lost),
         *(f"nbgrader gives the untouched release points for {test}" for test in given),
     ]
+
+
+def _make_gradebook(folder: CourseFolder) -> None:
+    """Make an empty gradebook. nbgrader would ask for its version too, which takes seconds: this one is never migrated."""
+    from nbgrader.api import Base
+    from sqlalchemy import create_engine
+
+    database = create_engine(folder.database)
+    Base.metadata.create_all(database)
+    database.dispose()
 
 
 def _scores(folder: CourseFolder, lab: Lab, student: str, notebook: Path) -> dict[str, float]:

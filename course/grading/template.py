@@ -240,6 +240,7 @@ def _enough(trial: Trial, tests: Sequence[CellRun]) -> bool:
 def _move_to_own_folder() -> None:
     """Go to a copy of the working folder, where files can be written and changed."""
     own = Path(tempfile.mkdtemp(prefix="trial-"))
+    own.chmod(0o711)
     shutil.copytree(Path.cwd(), own / "lab")
     os.chdir(own / "lab")
     tempfile.tempdir = str(own)

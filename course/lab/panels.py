@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from course.lab.progress import Standing
 
 _WIDTH = 80
+_UNBROKEN = "\N{NO-BREAK SPACE}"
 
 # Colours come from JupyterLab's theme; the second value is for pages without one (nbconvert, feedback).
 _STYLE = """<style>
@@ -282,7 +284,13 @@ def _prose(message: str) -> str:
 
 
 def _wrapped(message: str) -> str:
-    return "\n".join(textwrap.fill(line, _WIDTH - 2) for line in message.splitlines())
+    """Lines of at most 78 characters; `code` is never broken."""
+    whole = re.sub(r"`[^`\n]+`", lambda code: code[0].replace(" ", _UNBROKEN), message)
+    lines = [
+        textwrap.fill(line, _WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+        for line in whole.splitlines()
+    ]
+    return "\n".join(lines).replace(_UNBROKEN, " ")
 
 
 def _states(standings: Sequence[Standing]) -> Iterator[tuple[Standing, tuple[str, str]]]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from course.grade_ids import exercise_tested
+
+MIME = "application/vnd.course.progress+json"
+"""The mime type that marks a view of the progress in a notebook's outputs, beside its text."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,9 @@ class ProgressView:
 
         return progress_html(self.standings, self.note)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
+        return {MIME: [asdict(each) for each in self.standings]}
+
 
 def _standing(exercise: str, progress: LabProgress) -> Standing:
     runs = [test for name, test in progress.tests.items() if exercise_tested(name) == exercise]
@@ -130,6 +136,9 @@ def _folder(work: Path) -> Path:
 
 
 def _work_around(notebook: Path) -> Path | None:
+    """The working copy that a notebook is in; None for the copies that are graded inside the marker folder itself."""
+    if ".course" in notebook.parts:
+        return None
     return next((folder for folder in notebook.parents if (folder / ".course").is_dir()), None)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anywidget import AnyWidget
 
 _FILES = Path(__file__).parent / "quiz_widget"
+_VERDICT = re.compile(r"(?:Right|Yes|Correct|Exactly|No|Not quite|Almost|Wrong)[.,:;!]")
 
 
 def quiz(question: str, options: dict[str, str], answer: str, key: str | None = None) -> None:
@@ -41,7 +42,11 @@ def quiz(question: str, options: dict[str, str], answer: str, key: str | None = 
     widget = _widget_class()(
         question=_inline(question),
         options=[
-            {"text": _inline(option), "explanation": _inline(why), "right": option == answer}
+            {
+                "text": _inline(option),
+                "explanation": _explained(why, option == answer),
+                "right": option == answer,
+            }
             for option, why in options.items()
         ],
     )
@@ -85,11 +90,18 @@ def _inline(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
+def _explained(why: str, right: bool) -> str:
+    """An explanation as HTML with its mark, and with a word for the mark where it does not begin with one."""
+    mark, name, word = ("✓", "correct", "Right.") if right else ("✗", "incorrect", "Not quite.")
+    own_word = _VERDICT.match(why)
+    words = "" if own_word else f"<strong>{word}</strong> "
+    return f'<span role="img" aria-label="{name}">{mark}</span> {words}{_inline(why)}'
+
+
 def _html(question: str, options: dict[str, str], answer: str) -> str:
     """The quiz without a kernel and without scripts: each option opens to its explanation."""
     rows = "".join(
-        f"<details><summary>{_inline(option)}</summary>"
-        f"<p>{'<strong>Right.</strong>' if option == answer else '<strong>Not quite.</strong>'} {_inline(why)}</p></details>"
+        f"<details><summary>{_inline(option)}</summary><p>{_explained(why, option == answer)}</p></details>"
         for option, why in options.items()
     )
     return (

@@ -13,11 +13,11 @@ from traitlets import default
 
 from course.errors import CourseError
 from course.lab.failures import STUB
+from course.lab.sql.statements import STUB as SQL_STUB
 from course.publishing.notebook import NOTEBOOK_METADATA, read_lab
 from course.publishing.rules import CELL_METADATA
 
 PYTHON_STUB = f'raise NotImplementedError("{STUB}")'
-SQL_STUB = "-- Write your SQL here"
 
 _CELL_MAGIC = re.compile(r"%%(?P<name>\w+).*")
 

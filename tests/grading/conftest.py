@@ -259,6 +259,7 @@ def graded(published, tmp_path_factory):
             "'<iframe src=\"http://outside.example/docs\"></iframe>')"
         )
     )
+    spying.cells.append(new_code_cell("from course.lab import show_progress\nshow_progress()"))
     course.hand_in("spy", spying)
     grades = grade_class(course.root, PHASE, workers=2)
     return course, {student.student: student for student in grades.students}

@@ -104,6 +104,31 @@ def test_a_visible_test_tells_all():
     assert message_for(failed(source, **visible)) == "AssertionError"
 
 
+def test_a_visible_test_tells_what_the_database_said():
+    stopped = failed(
+        "run(money, on=shop)",
+        "SQLError",
+        "SQLite could not run this statement: no such column: nam",
+        "money-visible",
+        headline="This cell stopped before its end",
+        details={"kind": "sql", "summary": {"hint": "Did you mean name?"}},
+    )
+    assert message_for(stopped) == (
+        "SQLite could not run this statement: no such column: nam. Hint: Did you mean name?"
+    )
+    differs = failed(
+        "check_rows(rows, [])",
+        "RowsDiffer",
+        "Column 1 should be named paid.\nRows: 1 extra.",
+        "money-visible",
+        headline="Not yet",
+        details={"kind": "rows", "summary": {"problems": []}},
+    )
+    assert message_for(differs) == "Column 1 should be named paid."
+    stopped.source = HIDDEN
+    assert message_for(stopped) == "A hidden test failed."
+
+
 def test_points_and_messages_are_put_together_by_exercise():
     cell = failed(HIDDEN, message="the first price is wrong")
     (result,) = exercise_results(new_notebook(cells=[cell]), {"price-hidden": Grade(0.5)})
@@ -164,6 +189,15 @@ def test_a_visible_test_shows_its_panel(graded):
     ]
     assert price_visible.select_one(".course-panel") is not None
     assert "application/vnd.course.failure" not in str(page)
+
+
+def test_progress_is_not_on_the_page(graded):
+    course, _ = graded
+    executed = course.root / "autograded" / "spy" / course.phase / f"{course.lab}.ipynb"
+    assert "Progress is kept" in executed.read_text()
+    page = course.feedback("spy").read_text()
+    assert "show_progress" in page
+    assert "Progress" not in page
 
 
 def test_a_teachers_points_and_words_are_on_the_page(course):

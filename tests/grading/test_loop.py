@@ -8,6 +8,7 @@ import sys
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
 from course.errors import CourseError
@@ -104,23 +105,30 @@ def test_nothing_to_grade_says_what_to_do(course):
         grade_own_work(course.root, course.phase)
 
 
-def test_own_work_is_graded_away_from_the_class(course, capsys):
+def test_own_work_is_graded_away_from_the_class(course, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     work = course.root / "work" / course.phase
     work.mkdir(parents=True)
     mine = work / course.release.name
-    nbformat.write(course.solved(price="def price(name, prices):\n    return 3"), mine)
+    answers = course.solved(
+        price="def price(name, prices):\n    return 3",
+        money="%%sql shop --name money\nSELECT custmer FROM orders",
+    )
+    answers.cells.append(new_code_cell("from course.lab import show_progress\nshow_progress()"))
+    nbformat.write(answers, mine)
     before = contents(course.root / "work"), (course.root / "gradebook.db").read_bytes()
 
     assert grade_own_work(course.root, course.phase) == 0
 
     out = " ".join(capsys.readouterr().out.split())
     assert "unprotected" in out
-    assert "4 of 6 points" in out
+    assert "1 of 6 points" in out
     assert "1 / 3" in out
     assert "a thing of another list" in out
+    assert "no such column: custmer. Hint: Did you mean customer?" in out
     page = course.root / "work/.course/grading/feedback/you/01-shop/01a-prices.html"
-    assert page.exists()
     assert str(page) in out.replace(" ", "")
+    assert "exercises pass" not in page.read_text()
     shutil.rmtree(course.root / "work" / ".course")
     assert (contents(course.root / "work"), (course.root / "gradebook.db").read_bytes()) == before
     assert not (course.root / "autograded").exists()

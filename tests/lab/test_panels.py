@@ -114,6 +114,16 @@ def test_text_is_for_a_terminal_of_80_columns():
     assert "  You got        <b>'err'</b>" in text  # values stand below each other
 
 
+def test_code_stays_in_one_piece():
+    stub = 'raise NotImplementedError("Write your code here, then delete this line")'
+    words = f"Write your code in place of the line `{stub}`, and run the cell again."
+    text = panels.failure_text(Failure(kind="unsolved", headline="Not solved yet: orders", message=words))
+    assert f"  `{stub}`," in text.splitlines()
+    assert " ".join(text.split()).endswith(words)
+    assert max(map(len, text.splitlines())) <= 80
+    assert " line\n  `raise" in text  # it is the prose that is broken
+
+
 def test_code_in_an_authors_message_is_set_as_code():
     html = panels.failure_html(ASSERT)
     assert "<code>first</code>" in html

@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 
-from course.lab.progress import read, record, show_progress
+from course.lab.progress import MIME, read, record, show_progress
 
 
 @pytest.fixture
@@ -115,6 +115,17 @@ def test_the_view_outside_a_working_copy_says_so(tmp_path, monkeypatch):
     assert "your own copy of the course" in show_progress()._repr_html_()
 
 
+def test_a_copy_that_is_graded_inside_the_marker_folder_has_no_progress(notebook, tmp_path, monkeypatch):
+    graded = tmp_path / ".course" / "grading" / "autograded" / "you" / "04-databases" / notebook.name
+    graded.parent.mkdir(parents=True)
+    notebook.rename(graded)
+    monkeypatch.chdir(graded.parent)
+    monkeypatch.setenv("JPY_SESSION_NAME", str(graded))
+    record("orders-visible", True)
+    assert read(tmp_path) == {}
+    assert "your own copy of the course" in repr(show_progress())
+
+
 def test_a_kernel_records_visible_tests_only(start_kernel, notebook, tmp_path):
     kernel = start_kernel(notebook.parent, JPY_SESSION_NAME=str(notebook))
     kernel.run("assert 1 + 1 == 2", "orders-visible")
@@ -132,6 +143,8 @@ def test_a_kernel_records_visible_tests_only(start_kernel, notebook, tmp_path):
     ]
     shown = kernel.run("from course.lab.progress import show_progress\nshow_progress()").of("execute_result")
     assert shown[0]["data"]["text/plain"].startswith("1 of 2 exercises pass")
+    assert "1 of 2 exercises pass" in shown[0]["data"]["text/html"]
+    assert [each["exercise"] for each in shown[0]["data"][MIME]] == ["orders", "sums"]
 
 
 def test_progress_that_cannot_be_kept_is_said_and_harms_nothing(start_kernel, notebook, tmp_path):

@@ -16,7 +16,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from course.errors import CourseError
-from course.lab.quizzes import quiz
+from course.lab.quizzes import _explained, quiz
 
 CELL = """
 from course.lab.quizzes import quiz
@@ -54,6 +54,35 @@ def test_text_is_shown_as_text_and_code_as_code(executed: NotebookNode) -> None:
     assert "What does <code>count(*)</code> count?" in html
     assert "&lt;NULL&gt;" in html
     assert "<NULL>" not in html
+
+
+def test_every_explanation_has_a_mark_that_can_be_read_out_and_one_word_for_it(
+    executed: NotebookNode,
+) -> None:
+    html = executed.cells[0].outputs[0].data["text/html"]
+    right = '<p><span role="img" aria-label="correct">✓</span> <strong>Right.</strong> Every row'
+    wrong = '<p><span role="img" aria-label="incorrect">✗</span> '
+    assert right in html
+    assert f"{wrong}<strong>Not quite.</strong> That is" in html
+    assert f"{wrong}No: rows &amp; rows only.</p>" in html
+    state = executed.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    shown = [model["state"]["options"] for model in state.values() if "options" in model["state"]]
+    assert all(f"<p>{option['explanation']}</p>" in html for options in shown for option in options)
+    assert len(shown) == 2
+
+
+@pytest.mark.parametrize(
+    ("why", "word"),
+    [
+        ("Right. It does.", ""),
+        ("Right, it does.", ""),
+        ("Rightly so.", "Right."),
+        ("No row has it, so it is 0.", "Right."),
+    ],
+)
+def test_a_word_is_added_where_the_explanation_has_none(why: str, word: str) -> None:
+    own_word = f"</span> {f'<strong>{word}</strong> ' if word else ''}{why}"
+    assert _explained(why, right=True).endswith(own_word)
 
 
 @pytest.mark.filterwarnings("error")

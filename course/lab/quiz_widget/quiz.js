@@ -35,9 +35,7 @@ function render({ model, el }) {
   function judge(index) {
     const { right, explanation } = options[index];
     verdict.className = right ? "right" : "wrong";
-    verdict.innerHTML = right
-      ? `<strong>✓ Right.</strong> ${explanation}`
-      : `<strong>✗ Not quite.</strong> ${explanation} <em>Try again.</em>`;
+    verdict.innerHTML = right ? explanation : `${explanation} <em>Try again.</em>`;
   }
 
   form.addEventListener("submit", (event) => {

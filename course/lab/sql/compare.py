@@ -106,7 +106,7 @@ class RowsDiffer(AssertionError):
         parts = [f"* {problem}" for problem in self.problems]
         if self.differences:
             rows = [(f"{_SIGNS[d.status.split()[0]]} {d.status}", *d.row) for d in self.differences[:SHOWN]]
-            parts.append(tables.text_table(["", *self._columns], rows, [False, *self._numeric]))
+            parts.append(tables.text_table(["", *self._columns], rows, [False, *self._numeric], labels=1))
         if self._more:
             parts.append(f"and {self._more:,} more")
         return "\n".join(filter(None, [*parts, self._counts]))
@@ -289,7 +289,7 @@ def _order_differences(got: Rows, wanted: Rows) -> list[Difference]:
     for place, row in enumerate(got, 1):
         places[row_key(row)].append(place)
     return [
-        Difference(f"out of order: expected at {place}, yours at {_place(places, row)}", row)
+        Difference(f"out of order: {_place(places, row)}, should be {place}", row)
         for place, (row, mine) in enumerate(zip(wanted, got, strict=True), 1)
         if not same_row(row, mine)
     ]
@@ -297,7 +297,7 @@ def _order_differences(got: Rows, wanted: Rows) -> list[Difference]:
 
 def _place(places: dict[tuple[Hashable, ...], list[int]], row: Row) -> str:
     found = places.get(row_key(row))
-    return str(found[0]) if found else "another place"
+    return f"row {found[0]}" if found else "elsewhere"
 
 
 def _count(differences: list[Difference], got: Rows, wanted: Rows) -> str:

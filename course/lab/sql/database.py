@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Self
 from course.lab.sql import tables
 from course.lab.sql.drivers import Answer, Driver
 from course.lab.sql.errors import EmptyQuery, SQLError
-from course.lab.sql.hints import hint
+from course.lab.sql.hints import MISSING_LINE, hint
 from course.lab.sql.query import Query
 from course.lab.sql.rows import SHOWN, Rows
-from course.lab.sql.statements import Statement, split
+from course.lab.sql.statements import Statement, missing_line, split
 from course.lab.sql.values import Row
 
 if TYPE_CHECKING:
@@ -157,16 +157,20 @@ class Database:
         problem = driver.problem(error, statement.text)
         if problem is None:
             return error
+        title = f"{driver.title} could not run this statement"
+        missing = missing_line(text)
+        if missing is not None:  # whatever the engine stumbles over, this comes first
+            return SQLError(title, problem.message, sql=text, position=missing, hint=MISSING_LINE)
         try:
             schema = {table: list(columns) for table, columns in _tables(driver).items()}
         except Exception:  # in a failed transaction nothing can be asked
             schema = {}
         return SQLError(
-            f"{driver.title} could not run this statement",
+            title,
             problem.message,
             sql=text,
             position=None if problem.position is None else statement.start + problem.position,
-            hint=hint(problem.message, statement.text, schema) or problem.hint,
+            hint=hint(problem.message, statement.text, schema, problem.position) or problem.hint,
         )
 
     def _all_rows(self, answer: Answer) -> Rows:

@@ -47,6 +47,10 @@ class EmptyQuery(AssertionError):
     def __init__(self) -> None:
         super().__init__("The query is empty: write your SQL in the cell above and run it first.")
 
+    def _render_traceback_(self) -> list[str]:
+        """As SQLError's."""
+        return [f"EmptyQuery: {self}"]
+
 
 def _excerpt(sql: str, position: int) -> tuple[int, str]:
     """The number (from 1) of the line at `position`, and that line with the one before it and a caret below."""

@@ -4,24 +4,69 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 
-from course.lab.sql.statements import tokens
+from course.lab.sql.statements import CLAUSES, tokens
 
 Schema = Mapping[str, list[str]]  # table -> its columns
 
-_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
+MISSING_LINE = "A line is missing here: write it in the place of the comment."
 
 
-def hint(message: str, sql: str, schema: Schema) -> str:
-    """What to try; empty where nothing is known. `message` is the engine's own, `sql` the statement that failed."""
+@dataclass(frozen=True)
+class _Failed:
+    """The statement that failed, the tables that it could have read, and the words on the way to the engine's place.
+
+    `before` is the word before that place, `clauses` are the first words of the clauses of its SELECT up to there; both
+    are empty where the engine names no place.
+    """
+
+    sql: str
+    schema: Schema
+    before: str
+    clauses: list[str]
+
+    @property
+    def clause(self) -> str:
+        """The clause that the engine complains of."""
+        return self.clauses[-1] if self.clauses else ""
+
+
+def hint(message: str, sql: str, schema: Schema, position: int | None) -> str:
+    """What to try; empty where nothing is known.
+
+    `message` is the engine's own, `sql` the statement that failed, `position` the character of it that the message is
+    about.
+    """
+    failed = _Failed(sql, schema, *_way_to(position or 0, sql))
     for pattern, advise in _ADVICE:
         if found := re.search(pattern, message, re.IGNORECASE):
-            return advise(found, sql, schema)
+            return advise(found, failed)
     return ""
 
 
-def _no_column(found: re.Match[str], sql: str, schema: Schema) -> str:
+def _way_to(position: int, sql: str) -> tuple[str, list[str]]:
+    """The word before a place in `sql`, and the first words of the clauses, up to there, of the SELECT around it."""
+    brackets: list[list[str]] = [[]]
+    before = ""
+    for token in tokens(sql):
+        if token.start >= position:
+            break
+        before = token.text.upper()
+        if before == "(":
+            brackets.append([])
+        elif before == ")" and len(brackets) > 1:
+            brackets.pop()
+        elif before == "SELECT":
+            brackets[-1] = [before]
+        elif before in CLAUSES:
+            brackets[-1].append(before)
+    return before, next((words for words in reversed(brackets) if words[:1] == ["SELECT"]), [])
+
+
+def _no_column(found: re.Match[str], failed: _Failed) -> str:
+    sql, schema = failed.sql, failed.schema
     name = found[1].strip('"').split(".")[-1].strip('"')
     if f'"{name}"' in sql:
         return f"Double quotes mean a column name. For text write single quotes: '{name}'"
@@ -34,13 +79,30 @@ def _no_column(found: re.Match[str], sql: str, schema: Schema) -> str:
     if owners:
         return f"{name} is a column of {_either(owners)}: is the name or alias before the dot the right one?"
     read = {table: columns for table, columns in schema.items() if table.lower() in used}
-    close = _similar(name, [column for columns in (read or schema).values() for column in columns])
-    return close or " ".join(
+    columns = [column for columns in (read or schema).values() for column in columns]
+    may_be_alias = failed.clause in ("HAVING", "ORDER") and "." not in found[1]
+    if may_be_alias and (name.lower() in map(str.lower, schema) or not _similar(name, columns, 0.8)):
+        if failed.clause == "ORDER":
+            return f"ORDER BY uses the name {name}, but no column in SELECT has it: write AS {name}."
+        return f"HAVING uses the name {name}, but there is no such column: write what is meant, such as count(...), in its place."
+    return _similar(name, columns) or " ".join(
         f"{table} has the columns {', '.join(columns)}." for table, columns in read.items()
     )
 
 
-def _no_table(found: re.Match[str], _sql: str, schema: Schema) -> str:
+def _not_grouped(found: re.Match[str], failed: _Failed) -> str:
+    name = found[1].split(".")[-1]
+    if failed.clause == "HAVING" and not any(name in columns for columns in failed.schema.values()):
+        return _no_column(found, failed)  # DuckDB says the same of a column that does not exist
+    if failed.clause == "HAVING":
+        return f"HAVING chooses among groups, and the rows of a group may differ in {name}. A condition on single rows belongs in WHERE."
+    if failed.clause == "ORDER":
+        return f"One result row is made for each group, and its rows may differ in {name}: sort by what stands in GROUP BY, or by an aggregate."
+    return "With an aggregate, every other column in SELECT must stand in GROUP BY: one result row is made for each group."
+
+
+def _no_table(found: re.Match[str], failed: _Failed) -> str:
+    schema = failed.schema
     close = _similar(found[1].strip('"').split(".")[-1], list(schema))
     tables = (
         f"This database has the tables {', '.join(schema)}." if schema else "This database has no tables yet."
@@ -48,10 +110,9 @@ def _no_table(found: re.Match[str], _sql: str, schema: Schema) -> str:
     return close or tables
 
 
-def _similar(name: str, known: list[str]) -> str:
-    close = get_close_matches(
-        name.lower(), list(dict.fromkeys(word.lower() for word in known)), n=2, cutoff=0.6
-    )
+def _similar(name: str, known: list[str], cutoff: float = 0.6) -> str:
+    words = list(dict.fromkeys(word.lower() for word in known))
+    close = get_close_matches(name.lower(), words, n=2, cutoff=cutoff)
     return f"Did you mean {_either(close)}?" if close else ""
 
 
@@ -59,34 +120,34 @@ def _either(names: list[str]) -> str:
     return " or ".join(names)
 
 
-def _syntax(found: re.Match[str], sql: str, _schema: Schema) -> str:
-    near = found[1].upper()
+def _syntax(found: re.Match[str], failed: _Failed) -> str:
+    near, before = found[1].upper(), failed.before
     if near == ":":
         return "A parameter like :name gets its value where the query is run: run(query, on=db, name=...)."
-    words = [token.text.upper() for token in tokens(sql)]
-    before = words[words.index(near) - 1] if near in words[1:] else ""
-    if before == "," and near in (*_CLAUSES, ")"):
+    if before == "," and near in (*CLAUSES, ")"):
         return f"There is a comma too many before {found[1]}."
-    if near in _CLAUSES:
-        order = [word for word in words if word in _CLAUSES]
-        if order != sorted(order, key=_CLAUSES.index):
+    if near in ("WHERE", "HAVING") and near in failed.clauses:
+        return f"Only one {near}: put AND between its conditions."
+    if near in CLAUSES:
+        order = [word for word in [*failed.clauses, near] if word in CLAUSES]
+        if order != sorted(order, key=CLAUSES.index):
             return "Clauses have a fixed order: SELECT, FROM, JOIN ... ON, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT."
     if (
         before
-        and (typo := get_close_matches(before, ["SELECT", *_CLAUSES, "JOIN"], n=1, cutoff=0.7))
+        and (typo := get_close_matches(before, ["SELECT", *CLAUSES, "JOIN"], n=1, cutoff=0.7))
         and typo[0] != before
     ):
         return f"Is {before} meant to be {typo[0]}?"
-    if (typo := get_close_matches(near, ["SELECT", *_CLAUSES, "JOIN"], n=1, cutoff=0.7)) and typo[0] != near:
+    if (typo := get_close_matches(near, ["SELECT", *CLAUSES, "JOIN"], n=1, cutoff=0.7)) and typo[0] != near:
         return f"Is {found[1]} meant to be {typo[0]}?"
     return f"Look at what stands just before {found[1]}: a comma, bracket, quote or keyword may be missing or misspelt there."
 
 
-def _say(text: str) -> Callable[[re.Match[str], str, Schema], str]:
-    return lambda _found, _sql, _schema: text
+def _say(text: str) -> Callable[[re.Match[str], _Failed], str]:
+    return lambda _found, _failed: text
 
 
-_ADVICE: list[tuple[str, Callable[[re.Match[str], str, Schema], str]]] = [
+_ADVICE: list[tuple[str, Callable[[re.Match[str], _Failed], str]]] = [
     (r"no such column: (\S+)", _no_column),
     (r"Referenced column (\"[^\"]+\")", _no_column),
     (r"column (\S+) does not exist", _no_column),
@@ -98,8 +159,7 @@ _ADVICE: list[tuple[str, Callable[[re.Match[str], str, Schema], str]]] = [
      _say("The name before the dot must be a table of this query, by its alias if it has one.")),
     (r"misuse of aggregate|WHERE clause cannot contain aggregates|aggregate functions are not allowed in WHERE",
      _say("WHERE looks at one row at a time, before there are groups. A condition on count(), sum(), avg(), min() or max() belongs in HAVING.")),
-    (r"must appear in the GROUP BY clause|a GROUP BY clause is required before HAVING",
-     _say("With an aggregate, every other column in SELECT must stand in GROUP BY: one result row is made for each group.")),
+    (r"column \"([^\"]+)\" must appear in the GROUP BY clause", _not_grouped),
     (r"ambiguous column|ambiguous reference|is ambiguous",
      _say("Several tables of this query have a column of that name: write the table or its alias before it, as in c.name.")),
     (r"(?:incomplete input|at end of input)", _say("The text ends too early: is a bracket, a quote or the end of a clause missing?")),

@@ -6,6 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+STUB = "-- Write your SQL here"
+"""What stands in a released cell in place of the SQL that a student is to write."""
+
+CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
+"""The first words of a query's clauses after SELECT, in their order."""
+
 _TOKEN = re.compile(
     r"""
       (?P<comment> --[^\n]* | /\*.*?(?:\*/|\Z) )
@@ -55,6 +61,15 @@ def tokens(sql: str) -> Iterator[Token]:
 def is_empty(sql: str) -> bool:
     """Whether there is nothing to run: white space, comments and semicolons only."""
     return all(token.kind == "end" for token in tokens(sql))
+
+
+def missing_line(sql: str) -> int | None:
+    """Where the stub still stands with nothing written below it before the next clause; None where it does not."""
+    for found in re.finditer(re.escape(STUB), sql):
+        after = next(tokens(sql[found.end() :]), None)
+        if after is None or after.kind == "end" or after.text.upper() in (")", *CLAUSES):
+            return found.start()
+    return None
 
 
 def split(sql: str) -> list[Statement]:

@@ -88,13 +88,18 @@ def html_cell(value: object, right: bool = False, *, marked: bool = False) -> st
     return f"<td{_class(right)}>{f'<mark>{inner}</mark>' if marked else inner}</td>"
 
 
-def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numeric: Sequence[bool]) -> str:
-    """A table as lines of plain text of at most 78 characters: wide columns are shortened, then columns left out."""
+def text_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], numeric: Sequence[bool], *, labels: int = 0
+) -> str:
+    """A table as lines of plain text of at most 78 characters: wide columns are shortened, then columns left out.
+
+    The first `labels` columns stay as they are.
+    """
     lines = [
         [_one_line(name) for name in columns],
         *([_one_line(show(value)) for value in row] for row in rows),
     ]
-    widths = _fit([max(map(len, column)) for column in zip(*lines, strict=True)])
+    widths = _fit([max(map(len, column)) for column in zip(*lines, strict=True)], labels)
     left_out = len(columns) - len(widths)
     if left_out:
         lines = [[*line[: len(widths)], "…"] for line in lines]
@@ -110,12 +115,12 @@ def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], numeric
     return "\n".join(table + ([f"({left_out} more columns)"] if left_out else []))
 
 
-def _fit(widths: list[int]) -> list[int]:
+def _fit(widths: list[int], labels: int) -> list[int]:
     """Widths, not less than 12 unless a column is narrower, of as many columns as fit into 78 characters."""
     widths = list(widths)
     while _line_width(widths) > WIDTH:
-        if (widest := max(widths)) > _NARROW:
-            widths[widths.index(widest)] -= 1
+        if (widest := max(widths[labels:], default=0)) > _NARROW:
+            widths[widths.index(widest, labels)] -= 1
         else:
             kept = len(widths)
             while _line_width([*widths[:kept], 1]) > WIDTH:

@@ -136,10 +136,21 @@ def test_order_counts_only_where_asked() -> None:
     check_rows(got, expected)
     error = difference(got, expected, ordered=True)
     assert statuses(error) == [
-        ("out of order: expected at 2, yours at 3", ("Ben", 2)),
-        ("out of order: expected at 3, yours at 2", ("Cyd", 3)),
+        ("out of order: row 3, should be 2", ("Ben", 2)),
+        ("out of order: row 2, should be 3", ("Cyd", 3)),
     ]
     check_rows(rows(*expected), expected, ordered=True)
+
+
+def test_what_is_wrong_with_a_row_is_never_cut() -> None:
+    wide = [("x" * 60, n, "y" * 60, "z" * 60) for n in range(100, 112)]
+    got, expected = rows(*wide, columns="a b c d"), [*wide[1:], wide[0]]
+    text = difference(got, expected, ordered=True)._failure_details_()["text"]
+    assert "~ out of order: row 11, should be 10 | x" in text
+    assert max(map(len, text.splitlines())) <= 78
+    text = difference(rows(*wide[:1] * 12, columns="a b c d"), wide[:1])._failure_details_()["text"]
+    assert "x duplicated 12 times (expected 1) | x" in text
+    assert max(map(len, text.splitlines())) <= 78
 
 
 def test_ten_rows_are_shown_and_the_others_counted() -> None:

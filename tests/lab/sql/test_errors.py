@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from course.lab.sql import Database, SQLError, run
+from course.lab.sql.statements import STUB
 
 SCHEMA = """
 CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT);
@@ -15,6 +16,8 @@ CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, total
 """
 ALL = ("sqlite", "duckdb", "postgresql")
 STRICT = ("duckdb", "postgresql")  # SQLite lets these pass
+
+COUNTED = "SELECT c.name, count(o.id) FROM customers AS c LEFT JOIN orders AS o ON o.customer_id = c.id"
 
 # query, engines, what stands under the caret (None: the engine does not say), words of the hint
 MISTAKES = [
@@ -50,6 +53,75 @@ MISTAKES = [
     ),
     ("SELECT count(* FROM customers", ("duckdb", "postgresql", "sqlite"), "FROM", "just before FROM"),
     ("SELECT name FROM customers WHERE", ("sqlite", "postgresql"), "", "The text ends too early"),
+    (
+        "SELECT name FROM customers WHERE id IN (SELECT id, FROM orders)",
+        ("sqlite", "postgresql"),
+        "FROM orders",
+        "a comma too many before FROM",
+    ),
+    (
+        "SELECT name, count(*) FROM customers GROUP BY name HAVING count(*) > 1 HAVING min(id) > 2",
+        ALL,
+        "HAVING min",
+        "Only one HAVING: put AND between its conditions.",
+    ),
+    (
+        "SELECT name FROM customers WHERE id > 1 AND WHERE id < 9",
+        ALL,
+        "WHERE id < 9",
+        "Only one WHERE: put AND",
+    ),
+    (
+        "SELECT name, (SELECT max(id) FROM orders WHERE id > 1) FROM customers WHERE WHERE id = 1",
+        ALL,
+        "WHERE id = 1",
+        "Only one WHERE",
+    ),
+    (
+        "SELECT id FROM orders WHERE id = 1 UNION SELECT id FROM customers ORDER BY id WHERE id = 1",
+        ALL,
+        "WHERE id = 1",
+        "Clauses have a fixed order",
+    ),
+    (
+        "SELECT name, count(*) FROM customers GROUP BY name HAVING city = 'Fez'",
+        STRICT,
+        "city",
+        "the rows of a group may differ in city. A condition on single rows belongs in WHERE.",
+    ),
+    (
+        "SELECT name FROM customers GROUP BY name ORDER BY city",
+        STRICT,
+        "city",
+        "sort by what stands in GROUP BY",
+    ),
+    # a name that SELECT ought to give, and that a table has
+    (
+        f"{COUNTED} GROUP BY c.id, c.name ORDER BY orders DESC",
+        ALL,
+        "orders DESC",
+        "ORDER BY uses the name orders, but no column in SELECT has it: write AS orders.",
+    ),
+    (
+        f"{COUNTED} GROUP BY c.id, c.name ORDER BY customer_total",
+        ALL,
+        "customer_total",
+        "write AS customer_total.",
+    ),
+    (
+        f"{COUNTED} GROUP BY c.id, c.name HAVING orders > 1",
+        ALL,
+        "orders > 1",
+        "HAVING uses the name orders, but there is no such column",
+    ),
+    (f"{COUNTED} GROUP BY c.id, c.name ORDER BY nam", ALL, "nam", "Did you mean name?"),
+    ("SELECT invoices.id FROM invoices", ALL, "invoices", "This database has the tables customers, orders."),
+    (
+        "SELECT customers.id FROM customers JOIN orders ON customer_id = customers.id WHERE id = 1",
+        ALL,
+        "id = 1",
+        "write the table or its alias",
+    ),
     ("SELECT shout(name) FROM customers", ALL, "shout", "does this engine have it"),
     ("SELECT id FROM customers UNION SELECT id, name FROM customers", ALL, None, "as many columns"),
     ("INSERT INTO customers VALUES (1, 'a', NULL), (1, 'b', NULL)", ALL, None, "may occur only once"),
@@ -72,6 +144,36 @@ def test_common_mistakes_get_a_place_and_a_hint(
     assert advice in error.hint, error.message
     if at is not None:
         assert _under_caret(error).startswith(at)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("SELECT c.id, c.nam\nFROM customers AS c\n", "\nORDER BY c.id"),
+        ("SELECT c.name,\n", "\nFROM customers AS c\nORDER BY customers"),
+        ("", "\nWHERE id = 1"),
+        ("SELECT nam FROM customers\n", ""),
+        ("SELECT nam FROM (SELECT name\n", "\n) AS c"),
+    ],
+)
+def test_a_line_that_is_not_written_yet_comes_before_any_other_mistake(
+    fresh: Callable[[str], Database], before: str, after: str
+) -> None:
+    for engine in ALL:
+        db = fresh(engine)
+        db.run(SCHEMA)
+        with pytest.raises(SQLError) as caught:
+            run(f"{before}{STUB}{after}", on=db)
+        assert caught.value.hint == "A line is missing here: write it in the place of the comment."
+        assert _under_caret(caught.value) == STUB
+
+
+def test_a_line_written_below_the_comment_is_not_missing(fresh: Callable[[str], Database]) -> None:
+    db = fresh("sqlite")
+    db.run(SCHEMA)
+    with pytest.raises(SQLError) as caught:
+        run(f"SELECT\n{STUB}\n  nam\nFROM customers", on=db)
+    assert caught.value.hint == "Did you mean name?"
 
 
 def _under_caret(error: SQLError) -> str:

@@ -114,6 +114,15 @@ def test_without_the_panel_the_whole_story_is_printed_and_no_traceback(shell: In
     assert "Traceback" not in output.stdout
 
 
+def test_a_query_that_is_not_written_yet_is_said_in_one_line(shell: InteractiveShell) -> None:
+    with capture_output() as output:
+        shell.run_cell("%%sql db --name todo\n-- Write your SQL here")
+        shell.run_cell("from course.lab import run\nrun(todo, on=db)")
+    assert output.stdout.strip() == (
+        "EmptyQuery: The query is empty: write your SQL in the cell above and run it first."
+    )
+
+
 def test_a_running_server_is_a_database(shell: InteractiveShell, server: Postgres) -> None:
     shell.user_ns["pg"] = server
     (version,) = shown(shell, "%%sql pg\nSHOW server_version")

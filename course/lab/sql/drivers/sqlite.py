@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _STEPS = 10_000  # virtual machine steps between two looks at the clock: well under a millisecond
 _NEAR = re.compile(r'^near "(.+)": syntax error', re.DOTALL)
+_UNKNOWN = "_unknown"
 _NAMED = re.compile(
     r"(?:no such (?:column|table|function)|ambiguous column name|misuse of aggregate(?: function)?): ([\w.]+)"
 )
@@ -86,7 +87,7 @@ class SqliteDriver:
         if near := _NEAR.match(message):
             return Problem(message, self._where_syntax_breaks(sql, near[1]))
         if named := _NAMED.search(message):
-            return Problem(message, _where_named(sql, named[1]))
+            return Problem(message, self._where_named(sql, named[1], of_table="such table" in message))
         return Problem(message, len(sql) if message == "incomplete input" else None)
 
     def abandon(self) -> None:
@@ -114,18 +115,37 @@ class SqliteDriver:
                     return token.start
         return None
 
+    def _where_named(self, sql: str, name: str, *, of_table: bool) -> int | None:
+        """The place of `alias.column`, or of a function or table named so: SQLite complains of a new name put there.
+
+        A column may have a table's name: `of_table` says which of the two is looked for.
+        """
+        import sqlite3
+
+        words = name.lower().split(".")
+        found = list(tokens(sql))
+        for i, first in enumerate(found):
+            parts = found[i : i + 2 * len(words) - 1 : 2]
+            if first.kind not in ("word", "quoted") or [_unquoted(each.text) for each in parts] != words:
+                continue
+            end = parts[-1].end - (parts[-1].kind == "quoted")
+            try:
+                self._db.execute(f"EXPLAIN {sql[:end]}{_UNKNOWN}{sql[end:]}", {}).close()
+            except sqlite3.Error as error:
+                renamed = _NAMED.search(str(error))
+                if (
+                    renamed
+                    and renamed[1].lower() == f"{name}{_UNKNOWN}".lower()
+                    and ("such table" in renamed[0]) == of_table
+                ):
+                    return first.start
+        return None
+
 
 def _batches(cursor: sqlite3.Cursor) -> Iterator[list[Row]]:
     while batch := cursor.fetchmany(BATCH):
         yield batch
 
 
-def _where_named(sql: str, name: str) -> int | None:
-    """The place of `alias.column`, or of a function or table named so."""
-    words = name.lower().split(".")
-    found = list(tokens(sql))
-    for i in range(len(found)):
-        names = [token.text.strip('"`').lower() for token in found[i : i + 2 * len(words) - 1 : 2]]
-        if names == words and found[i].kind in ("word", "quoted"):
-            return found[i].start
-    return None
+def _unquoted(text: str) -> str:
+    return text.strip('"`').lower()
