@@ -81,6 +81,7 @@ class Child:
     number: int
     trial: Trial
     slot: Path
+    folder: Path
     pid: int
     says: Connection
     limit: float
@@ -109,10 +110,12 @@ class Child:
     def finish(self) -> TrialRun:
         """Kill what is left of it, and tell what came of the trial."""
         seconds = self.seconds
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        for kill in (os.killpg, os.kill):  # what it started, and itself wherever it has gone
+            with contextlib.suppress(ProcessLookupError):
+                kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.says.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
         solution = tuple(run for run in self.runs if run.name in self.trial.cells)
         tests = tuple(run for run in self.runs if run.name in self.trial.tests)
         if len(tests) == len(self.trial.tests) or _enough(self.trial, tests):
@@ -191,16 +194,19 @@ class Template:
     def _fork(self, number: int, trial: Trial, position: int, slot: Path, limit: float) -> Child:
         limit = max(limit, trial.patience)
         hears, says = Pipe(duplex=False)
+        folder = Path(tempfile.mkdtemp(prefix="trial-"))
         with warnings.catch_warnings():
             # A lab's servers are threads here; they are not in the child, which is told to serve afresh.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            self._be_child(trial, position, slot, limit, says)
+            self._be_child(trial, position, slot, folder, limit, says)
         says.close()
-        return Child(number, trial, slot, pid, hears, limit)
+        return Child(number, trial, slot, folder, pid, hears, limit)
 
-    def _be_child(self, trial: Trial, position: int, slot: Path, limit: float, says: Connection) -> NoReturn:
+    def _be_child(
+        self, trial: Trial, position: int, slot: Path, folder: Path, limit: float, says: Connection
+    ) -> NoReturn:
         """Run a trial and leave, without the parent's clean-up: what it holds is the parent's to close."""
         try:
             os.setsid()
@@ -209,7 +215,7 @@ class Template:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 says.send("started")
                 signal.alarm(int(limit) + 2)  # should the parent be gone by then
-                _move_to_own_folder()
+                _move_to(folder)
                 self._interpreter.renew()
                 self._seed()
                 for run in self._trial_cells(trial, position):
@@ -237,17 +243,17 @@ def _enough(trial: Trial, tests: Sequence[CellRun]) -> bool:
     return trial.until_failure and any(not run.passed for run in tests)
 
 
-def _move_to_own_folder() -> None:
-    """Go to a copy of the working folder, where files can be written and changed."""
-    own = Path(tempfile.mkdtemp(prefix="trial-"))
-    own.chmod(0o711)
-    shutil.copytree(Path.cwd(), own / "lab")
-    os.chdir(own / "lab")
-    tempfile.tempdir = str(own)
+def _move_to(folder: Path) -> None:
+    """Go to a copy of the working folder, where files can be written and changed; temporary files go there too."""
+    folder.chmod(0o711)  # a database server started by root is another user
+    shutil.copytree(Path.cwd(), folder / "lab")
+    os.chdir(folder / "lab")
+    tempfile.tempdir = str(folder)
 
 
 def main() -> None:
     """Do the one task that arrives over the file descriptor given."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the proof, not a cell
     line = Connection(int(sys.argv[1]))
     Template(line.recv(), line).run()
 

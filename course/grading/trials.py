@@ -188,7 +188,6 @@ def _messages(task: Task, folder: Path) -> Generator[object, None, None]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            start_new_session=True,
         )
         theirs.close()
         try:

@@ -78,25 +78,27 @@ def verify(root: Path, only: str | None = None) -> int:
 
 
 def _prove(chosen: Sequence[Lab], folder: Path) -> list[Verdict]:
-    """Prove labs side by side: their templates fork into as many slots as there are cores, while nbgrader grades here."""
+    """Prove labs side by side: their templates fork into the same slots, while nbgrader grades here."""
+    banks = [load_bank(bank_path(lab.root, lab.phase, lab.name)) for lab in chosen]
+    slots = tuple(folder / f"slot-{number}" for number in range(_SLOTS))
     with ThreadPoolExecutor(len(SEEDS)) as templates:
-        slots = tuple(folder / f"slot-{number}" for number in range(_SLOTS))
-        proofs = [_begin(lab, slots, templates) for lab in chosen]
-        stock = [_stock_faults(lab, folder) for lab in chosen]
-        return [_judge(proof, found) for proof, found in zip(proofs, stock, strict=True)]
+        try:
+            proofs = [_begin(lab, bank, slots, templates) for lab, bank in zip(chosen, banks, strict=True)]
+            stock = [_stock_faults(lab, folder) for lab in chosen]
+            return [_judge(proof, found) for proof, found in zip(proofs, stock, strict=True)]
+        except BaseException:  # such as Ctrl-C, which ends the running templates too
+            templates.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _begin(lab: Lab, slots: tuple[Path, ...], templates: ThreadPoolExecutor) -> _Proof:
+def _begin(lab: Lab, bank: Bank, slots: tuple[Path, ...], templates: ThreadPoolExecutor) -> _Proof:
     """Set a lab's runs going."""
     notebook = read_lab(lab.text)
-    bank = load_bank(bank_path(lab.root, lab.phase, lab.name))
-    released = nbformat.read(lab.release, as_version=4)
-    tried = attempts(notebook, released, bank)
+    tried = attempts(notebook, nbformat.read(lab.release, as_version=4), bank)
     runs = []
     for seed in SEEDS:
         trials = tuple(attempt.trial for attempt in _for_seed(tried, seed))
-        task = Task(cells(notebook), trials, seed, slots)
-        runs.append(templates.submit(run_lab, task, lab.text.parent))
+        runs.append(templates.submit(run_lab, Task(cells(notebook), trials, seed, slots), lab.text.parent))
     return _Proof(lab, notebook, bank, tried, runs)
 
 
@@ -120,7 +122,7 @@ def _judge(proof: _Proof, stock: list[str]) -> Verdict:
     graded = [exercise for exercise in exercises(proof.notebook) if exercise.tests]
     answers = sum(len(proof.bank.answers.get(exercise.name, [])) for exercise in graded)
     verdict = Verdict(proof.lab.name, len(graded), answers)
-    found: list[str] = [str(fault) for fault in bank_faults(proof.bank, graded)]
+    found = [str(fault) for fault in bank_faults(proof.bank, graded)]
     try:
         for seed, future in zip(SEEDS, proof.runs, strict=True):
             run = future.result()

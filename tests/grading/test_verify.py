@@ -1,8 +1,14 @@
 """`course verify` as an author runs it: its exit status, and what it prints."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from course.errors import CourseError
@@ -93,7 +99,7 @@ def test_a_lab_without_a_bank_and_an_unknown_lab_are_refused(course):
         verify(course, "01-large")
 
 
-def test_a_syllabus_that_does_not_fit_is_reported(course, capsys, monkeypatch):
+def test_a_syllabus_that_does_not_fit_is_reported(course):
     (course / "course").mkdir()
     syllabus = Path(verifying.syllabus.__file__).with_name("syllabus.toml")
     shutil.copyfile(syllabus, course / "course" / "syllabus.toml")
@@ -121,3 +127,23 @@ def test_nbgrader_itself_must_give_all_or_nothing(course, tmp_path_factory):
         "nbgrader does not give the reference solution all points for with-tax-hidden",
         "nbgrader gives the untouched release points for good-customers-visible",
     ]
+
+
+def test_ctrl_c_ends_it_and_everything_it_started(course):
+    replace(course / LAB, "tax_percent = 10", "tax_percent = 10\nwhile True: pass")
+    command = "from pathlib import Path; from course.grading.verify import verify; verify(Path())"
+    with subprocess.Popen(
+        [sys.executable, "-c", command], cwd=course, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as proof:
+        me = psutil.Process(proof.pid)
+
+        def templates() -> list[psutil.Process]:
+            return [child for child in me.children() if "course.grading.template" in child.cmdline()]
+
+        while not (running := templates()):
+            assert proof.poll() is None
+            time.sleep(0.05)
+        os.killpg(proof.pid, signal.SIGINT)
+
+        assert proof.wait(timeout=60) != 0
+        assert not psutil.wait_procs(running, timeout=10)[1]
