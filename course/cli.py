@@ -95,7 +95,7 @@ def syllabus(labs: bool) -> None:
 @click.argument("lab", required=False)
 def verify(lab: str | None) -> None:
     """Prove a lab's tests fair and strong with its answer bank: all labs, one PHASE, or one PHASE/LAB."""
-    from course.grading.verify import verify as prove
+    from course.proof.verify import verify as prove
 
     sys.exit(prove(_find_root(), lab))
 
@@ -115,6 +115,6 @@ def grade(phase: str) -> None:
 @main.command()
 def demo() -> None:
     """Show the whole loop: a class of 12 submissions, graded, with feedback."""
-    from course.grading.demo import demo as show
+    from course.proof.demo import demo as show
 
     sys.exit(show(_find_root()))

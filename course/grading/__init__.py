@@ -1,1 +1,1 @@
-"""From submissions to feedback: grading, and the proof that it is fair."""
+"""From submissions to feedback: the instructor's side."""

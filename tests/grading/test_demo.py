@@ -4,8 +4,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from course.errors import CourseError
-from course.grading import demo as module
-from course.grading.demo import demo
+from course.proof import demo as module
+from course.proof.demo import demo
 
 
 def test_a_class_of_twelve_scores_what_the_bank_promises(course, capsys):

@@ -10,7 +10,7 @@ from typing import TypeVar
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from course.grading.mutants import Mutant, line_diff
+from course.proof.mutants import Mutant, line_diff
 
 _BEGIN = "### BEGIN SOLUTION"
 _END = "### END SOLUTION"

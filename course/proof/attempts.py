@@ -8,11 +8,11 @@ from typing import Literal
 
 from nbformat import NotebookNode
 
-from course.grading.answers import Answer, Bank, Equivalent, fill, language_of
-from course.grading.mutants import Mutant, line_changes
-from course.grading.mutants.python import python_mutants
-from course.grading.mutants.sql import rendered, sql_mutants
-from course.grading.trials import Cell, LabRun, Trial, TrialRun
+from course.proof.answers import Answer, Bank, Equivalent, fill, language_of
+from course.proof.mutants import Mutant, line_changes
+from course.proof.mutants.python import python_mutants
+from course.proof.mutants.sql import rendered, sql_mutants
+from course.proof.trials import Cell, LabRun, Trial, TrialRun
 from course.publishing.exercises import Exercise, exercise_of, exercises, grade_id, is_solution, is_test
 
 # How many seconds to wait for what should pass, and for what should fail: there an endless loop is a normal thing.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from course.grading.trials import LabRun
+from course.proof.trials import LabRun
 from course.publishing.exercises import exercises
 
 MAX_WORDS = 2000

@@ -6,9 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course.grading.answers import bank_faults, load_bank
-from course.grading.proof import attempts, cells, faults, mutation, reference_faults
-from course.grading.trials import Task, run_lab
+from course.proof.answers import bank_faults, load_bank
+from course.proof.attempts import attempts, cells, faults, mutation, reference_faults
+from course.proof.trials import Task, run_lab
 from course.publishing.build import build
 from course.publishing.exercises import exercises
 from course.publishing.notebook import read_lab

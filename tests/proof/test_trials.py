@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from course.errors import CourseError
-from course.grading import trials
-from course.grading.trials import Cell, LabRun, Task, Trial, run_lab
+from course.proof import trials
+from course.proof.trials import Cell, LabRun, Task, Trial, run_lab
 
 TESTS = ("double-visible", "double-hidden")
 LAB = (

@@ -176,7 +176,7 @@ def _messages(task: Task, folder: Path) -> Generator[object, None, None]:
     log = folder / "template.log"
     with Connection(ours.detach()) as line, theirs, log.open("wb") as errors:
         template = subprocess.Popen(
-            [sys.executable, "-P", "-m", "course.grading.template", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "course.proof.template", str(theirs.fileno())],
             cwd=folder / "lab",
             env=os.environ
             | {

@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot import expressions as sql
 from sqlglot.errors import SqlglotError
 
-from course.grading.mutants import Mutant, line_diff
+from course.proof.mutants import Mutant, line_diff
 
 _DIALECTS = ("sqlite", "duckdb", "postgres")
 _MARKER = re.compile(r"^\s*-- (?:BEGIN|END) SOLUTION\s*$", re.MULTILINE)

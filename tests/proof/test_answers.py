@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell
 
-from course.grading.answers import (
+from course.proof.answers import (
     Answer,
     BankError,
     Equivalent,

@@ -2,8 +2,8 @@
 
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from course.grading.budget import MAX_WORDS, budget_faults, words
-from course.grading.trials import CellRun, LabRun
+from course.proof.budget import MAX_WORDS, budget_faults, words
+from course.proof.trials import CellRun, LabRun
 
 
 def lab(number_of_exercises: int, *texts: str):

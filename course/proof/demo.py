@@ -18,10 +18,10 @@ from rich.console import Console
 
 from course.errors import CourseError
 from course.grading import engine
-from course.grading.answers import Bank, bank_path, fill, load_bank
 from course.grading.engine import CourseFolder
 from course.grading.loop import grade_class
 from course.grading.report import class_table, write_class_page
+from course.proof.answers import Bank, bank_path, fill, load_bank
 from course.publishing.build import build
 from course.publishing.exercises import Exercise, exercises, grade_id, is_solution, points
 from course.publishing.layout import Lab, labs

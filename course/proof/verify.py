@@ -19,11 +19,11 @@ from rich.text import Text
 
 from course import syllabus
 from course.errors import CourseError
-from course.grading.answers import Bank, bank_faults, bank_path, load_bank
-from course.grading.budget import budget_faults
-from course.grading.proof import Attempt, Mutation, attempts, cells, faults, mutation, reference_faults
-from course.grading.stock import stock_faults
-from course.grading.trials import LabRun, Task, TrialRun, run_lab
+from course.proof.answers import Bank, bank_faults, bank_path, load_bank
+from course.proof.attempts import Attempt, Mutation, attempts, cells, faults, mutation, reference_faults
+from course.proof.budget import budget_faults
+from course.proof.stock import stock_faults
+from course.proof.trials import LabRun, Task, TrialRun, run_lab
 from course.publishing.build import build
 from course.publishing.exercises import exercises
 from course.publishing.layout import Lab, labs

@@ -1,6 +1,6 @@
 """The process that runs a lab with its reference solution, and forks a child before each exercise for every trial.
 
-Started by `course.grading.trials`: `python -m course.grading.template FD`. It speaks over that file descriptor:
+Started by `course.proof.trials`: `python -m course.proof.template FD`. It speaks over that file descriptor:
 receives a Task, sends a CellRun for each cell of the lab, (number, TrialRun) for each trial, and None at the end.
 """
 
@@ -28,7 +28,7 @@ from typing import NoReturn
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from course.grading.trials import CellRun, Task, Trial, TrialRun
+from course.proof.trials import CellRun, Task, Trial, TrialRun
 
 # A trial may take this many times as long as the reference solution did,
 SLOWER = 10

@@ -4,9 +4,9 @@ import ast
 
 import pytest
 
-from course.grading.mutants import line_changes, line_diff
-from course.grading.mutants.python import python_mutants
-from course.grading.mutants.sql import rendered, sql_mutants
+from course.proof.mutants import line_changes, line_diff
+from course.proof.mutants.python import python_mutants
+from course.proof.mutants.sql import rendered, sql_mutants
 
 
 def python_changes(source: str) -> set[str]:

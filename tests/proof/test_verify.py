@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from course.errors import CourseError
-from course.grading import verify as verifying
-from course.grading.stock import stock_faults
-from course.grading.verify import verify
+from course.proof import verify as verifying
+from course.proof.stock import stock_faults
+from course.proof.verify import verify
 from course.publishing.build import build
 from course.publishing.layout import labs
 
@@ -27,7 +27,7 @@ def course(tmp_path, monkeypatch):
     here = Path(__file__).parent
     shutil.copytree(here / "small_course", tmp_path, dirs_exist_ok=True)
     shutil.copyfile(here.parents[1] / "nbgrader_config.py", tmp_path / "nbgrader_config.py")
-    monkeypatch.setattr("course.grading.budget.EXERCISES", range(2, 10))
+    monkeypatch.setattr("course.proof.budget.EXERCISES", range(2, 10))
     return tmp_path
 
 
@@ -130,7 +130,7 @@ def test_nbgrader_itself_must_give_all_or_nothing(course, tmp_path_factory):
 
 def test_ctrl_c_ends_it_and_everything_it_started(course):
     replace(course / LAB, "tax_percent = 10", "tax_percent = 10\nwhile True: pass")
-    command = "from pathlib import Path; from course.grading.verify import verify; verify(Path())"
+    command = "from pathlib import Path; from course.proof.verify import verify; verify(Path())"
     with subprocess.Popen(
         [sys.executable, "-c", command], cwd=course, start_new_session=True, stderr=subprocess.DEVNULL
     ) as proof:
@@ -139,7 +139,7 @@ def test_ctrl_c_ends_it_and_everything_it_started(course):
             found = subprocess.run(
                 ["ps", "-o", "args=", "-g", str(proof.pid)], capture_output=True, text=True
             ).stdout
-            return [line for line in found.splitlines() if "course.grading.template" in line]
+            return [line for line in found.splitlines() if "course.proof.template" in line]
 
         while not templates():
             assert proof.poll() is None

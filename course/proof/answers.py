@@ -24,7 +24,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from course.errors import CourseError
-from course.grading.mutants import line_changes
+from course.proof.mutants import line_changes
 from course.publishing.exercises import Exercise, grade_id
 
 MIN_CORRECT = 1
