@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import sysconfig
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -223,13 +224,27 @@ def _record(test: str, passed: bool) -> str:
 
 
 def _asserts(source: str) -> bool:
-    """Whether a cell checks something when it runs, not only in functions that it defines."""
+    """Whether a cell checks something when it runs: at its top, or in a function that it defines and calls there."""
     if "assert" not in source and "raises" not in source:
         return False
     try:
-        todo: list[ast.AST] = [ast.parse(source)]
+        cell = ast.parse(source)
     except SyntaxError:
         return False
+    functions = {node.name: node for node in cell.body if isinstance(node, ast.FunctionDef)}
+    called = (
+        functions.get(node.value.func.id)
+        for node in cell.body
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+    )
+    return _checks([cell]) or any(_checks(function.body) for function in called if function)
+
+
+def _checks(nodes: Sequence[ast.AST]) -> bool:
+    """Whether statements check something themselves, not only in functions that they define."""
+    todo = list(nodes)
     while todo:
         match todo.pop():
             case ast.Assert() | ast.withitem(context_expr=ast.Call(func=ast.Attribute(attr="raises"))):

@@ -49,9 +49,7 @@ def test_from_the_home_to_the_first_pass(jupyterlab: Any, page: Page, work: Path
     lab.run_above(page, "order-names")
     lab.run(page, "order-names")
     unsolved = lab.run(page, "order-names-visible")
-    expect(unsolved.first).to_contain_text(
-        "JOIN it"
-    )  # the released query reads a table that it does not join
+    expect(unsolved.first).to_contain_text("A line is missing here: write it in the place of the comment.")
 
     lab.write(page, "order-names", SELECT + "JOIN customers AS c ON c.id = o.id - 100\nORDER BY o.id")
     lab.run(page, "order-names")

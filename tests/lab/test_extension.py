@@ -18,7 +18,8 @@ STUB = 'raise NotImplementedError("Write your code here, then delete this line")
 
 
 @pytest.fixture
-def shell():
+def shell(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # a shell puts its own there
     InteractiveShell.clear_instance()
     yield InteractiveShell.instance()
     InteractiveShell.clear_instance()
@@ -233,3 +234,14 @@ def test_in_a_terminal_the_panel_is_printed_once():
     assert "\x1b" not in shown
     terminal.sendline("exit")
     terminal.expect(pexpect.EOF)
+
+
+def test_without_a_cell_id_a_test_in_a_function_is_a_test_too():
+    source = "def check():\n    assert 1 + 1 == 3, 'Add them up'\n\n\ncheck()"
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(text) for text in ("%load_ext course", source)]
+    )
+    ran = NotebookClient(notebook, kernel_name="python3", allow_errors=True, timeout=60).execute()
+    panel, error = ran.cells[1].outputs
+    assert "Add them up" in panel.data["text/plain"]
+    assert error.ename == "AssertionError"

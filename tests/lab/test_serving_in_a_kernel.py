@@ -115,6 +115,7 @@ def test_a_failing_test_shows_what_the_app_raised_though_its_server_has_stopped(
     test = (
         "with serve(app, name='test') as test_server:\n"
         "    answer = requests.get(test_server.url + '/broken')\n"
+        "    requests.get(test_server.url + '/')\n"
         "assert answer.status_code == 200, 'It should work.'"
     )
     *_, cell = run("%load_ext course", APP + "server.stop()", test).cells
@@ -123,3 +124,4 @@ def test_a_failing_test_shows_what_the_app_raised_though_its_server_has_stopped(
     assert "Your app raised" in panel
     assert "return 1 // 0" in panel
     assert "ZeroDivisionError" in panel
+    assert "INFO" not in panel

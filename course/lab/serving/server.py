@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import errno
 import os
+import re
 import socket
 from contextlib import suppress
 from html import escape
@@ -26,6 +27,7 @@ _START_SECONDS = 30.0
 _HOST = "127.0.0.1"
 _LOGS_KEPT = 20
 _TRACEBACK_LINES = 100
+_NEXT_RECORD = re.compile(r"\n(?=[A-Z]+: )")  # what uvicorn logs after it
 _TAKEN = (errno.EADDRINUSE, getattr(errno, "WSAEACCES", errno.EADDRINUSE))
 
 _running: dict[str, Server] = {}
@@ -66,7 +68,7 @@ def last_traceback(port: int) -> str:
     log = _logs.get(port)
     text = log.tail(_TRACEBACK_LINES) if log else ""
     _, begin, trace = text.rpartition("Traceback (most recent call last):")
-    return f"{begin}{trace}" if begin else ""
+    return _NEXT_RECORD.split(f"{begin}{trace}")[0] if begin else ""
 
 
 class Server:
@@ -210,9 +212,9 @@ def _bind(port: int, wish: int) -> socket.socket:
     """
     if not port and wish:
         with suppress(OSError):
-            return socket.create_server((_HOST, wish))
+            return _listen(wish)
     try:
-        return socket.create_server((_HOST, port))
+        return _listen(port)
     except (OSError, OverflowError, TypeError) as error:
         holder = next((s.name for s in _running.values() if s.port == port), None)
         who = f"your server {holder!r}" if holder else "another program"
@@ -220,6 +222,12 @@ def _bind(port: int, wish: int) -> socket.socket:
         raise ServeError(
             f"Port {port} cannot be used: {why}. Stop what uses it, or leave the port out: serve(app) takes a free one."
         ) from None
+
+
+def _listen(port: int) -> socket.socket:
+    """A listening socket that says it speaks TCP: without, asyncio leaves small answers waiting for 40 ms."""
+    listener = socket.create_server((_HOST, port))
+    return socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
 def _stop_all() -> None:
