@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from course.lab.services import Postgres, postgres
     from course.lab.serving import Server, serve
     from course.lab.sql import Database, Query, Rows, check_rows, duckdb, run, sqlite
+    from course.lab.testing import given, printed, read_file, shared, typing_in, until, write_file
 
 _HOME = {
     "quiz": "course.lab.quizzes",
@@ -29,6 +30,13 @@ _HOME = {
     "duckdb": "course.lab.sql",
     "run": "course.lab.sql",
     "sqlite": "course.lab.sql",
+    "given": "course.lab.testing",
+    "printed": "course.lab.testing",
+    "read_file": "course.lab.testing",
+    "shared": "course.lab.testing",
+    "typing_in": "course.lab.testing",
+    "until": "course.lab.testing",
+    "write_file": "course.lab.testing",
 }
 
 __all__ = [
@@ -39,12 +47,19 @@ __all__ = [
     "Server",
     "check_rows",
     "duckdb",
+    "given",
     "postgres",
+    "printed",
     "quiz",
+    "read_file",
     "run",
     "serve",
+    "shared",
     "show_progress",
     "sqlite",
+    "typing_in",
+    "until",
+    "write_file",
 ]
 
 

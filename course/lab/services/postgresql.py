@@ -238,7 +238,9 @@ def _make_cluster(programs: Path, folder: Path, user: int | None) -> str:
     if template is not None and (template / "password").exists():
         try:
             shutil.copytree(template / "data", folder / "data", symlinks=True)
-            (folder / "data").chmod(0o700)  # others may read what is shared, and PostgreSQL wants them shut out
+            (folder / "data").chmod(
+                0o700
+            )  # others may read what is shared, and PostgreSQL wants them shut out
             password = (template / "password").read_text()
         except OSError:  # another kernel has just found it broken
             shutil.rmtree(folder / "data", ignore_errors=True)

@@ -1,0 +1,158 @@
+"""What the names of course.lab mean in a test cell that runs in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Self, TypeVar
+
+from course.examiner.mirrors import stands_in
+from course.examiner.network import Network
+from course.examiner.session import Session
+
+_PAUSE = 0.01  # seconds between two looks at a condition
+_PORTS = range(1, 1 << 16)
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def install(session: Session, network: Network) -> None:
+    """Put this process's helpers in the place of those for the student's own kernel, for good."""
+    import course.lab
+    import course.lab.services
+    import course.lab.serving
+    import course.lab.serving.server
+    import course.lab.testing
+
+    helpers = _Helpers(session)
+    _replace("given", helpers.given, course.lab, course.lab.testing)
+    _replace("until", helpers.until, course.lab, course.lab.testing)
+    _replace("read_file", helpers.read_file, course.lab, course.lab.testing)
+    _replace("write_file", helpers.write_file, course.lab, course.lab.testing)
+    _replace("shared", helpers.shared, course.lab, course.lab.testing)
+    servers = _Servers(session, network, course.lab.serving.server)
+    _replace("serve", servers.serve, course.lab, course.lab.serving, course.lab.serving.server)
+    _replace("last_traceback", servers.last_traceback, course.lab.serving.server)
+    lender = _Lender(network, course.lab.services.postgres)
+    _replace("postgres", lender.postgres, course.lab, course.lab.services)
+
+
+def _replace(name: str, function: Callable[..., Any], *modules: ModuleType) -> None:
+    for module in modules:
+        setattr(module, name, function)
+
+
+class _Helpers:
+    """Those of course.lab.testing that must ask the student's kernel."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def given(self, **names: object) -> None:
+        """Set global names of the notebook."""
+        for name, value in names.items():
+            self._session.ask("bind", name, self._session.twin(value))
+
+    def until(self, condition: Callable[[], object], seconds: float = 2.0) -> bool:
+        """Wait for a condition; meanwhile the student's threads run, and may call what the test handed over."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                return False
+            self._session.ask("rest", _PAUSE)
+        return True
+
+    def read_file(self, path: str | Path) -> str:
+        """The text of a file of the student's."""
+        text = self._session.ask("read", str(path))
+        if type(text) is not str:
+            raise TypeError(f"{path} is no text")
+        return text
+
+    def write_file(self, path: str | Path, text: str) -> None:
+        """Write a file for the student's code."""
+        self._session.ask("write", str(path), text)
+
+    def shared(self, cls: _Class) -> _Class:
+        """A class whose objects live in the student's kernel, and whose methods are called back."""
+        return self._session.twin(cls)  # type: ignore[no-any-return] # it stands in for the class
+
+
+class _Servers:
+    """Servers of the student's apps, which run in the student's kernel, and of the test's own, which run here."""
+
+    def __init__(self, session: Session, network: Network, here: ModuleType) -> None:
+        self._session = session
+        self._network = network
+        self._serve_here: Callable[..., Any] = here.serve
+        self._traceback_here: Callable[[int], str] = here.last_traceback
+        self._there: set[int] = set()
+
+    def serve(self, app: object, name: str = "app", port: int = 0) -> Any:  # noqa: ANN401 - a server here or there
+        """Serve an app where it lives. Raises what `course.lab.serve` raises."""
+        if not stands_in(app):
+            return self._serve_here(app, name, port)
+        server = _Server(self._session, name, self._session.ask("tool", "serve", app, name, port))
+        self._there.add(server.port)
+        self._network.add(server.port)
+        return server
+
+    def last_traceback(self, port: int) -> str:
+        """The last traceback in the log of the server that listens, or last listened, on a port."""
+        if port not in self._there:
+            return self._traceback_here(port)
+        found = self._session.ask("tool", "last_traceback", port)
+        return found if type(found) is str else ""
+
+
+class _Server:
+    """A server in the student's kernel, as `course.lab.serving.Server` is one in the notebook."""
+
+    def __init__(self, session: Session, name: str, server: Any) -> None:  # noqa: ANN401 - stands in for a Server
+        port = server.port
+        if type(port) is not int or port not in _PORTS:
+            raise TypeError("the submission's server has no port")
+        self._session = session
+        self._server = server
+        self.name = name
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        """Stop the server. Raises ServeError where the app's own shutdown fails."""
+        self._server.stop()
+
+    def logs(self, lines: int = 20) -> str:
+        """The last lines that the server logged."""
+        text = self._server.logs(lines)
+        return str(text)
+
+    def docs(self, path: str = "/docs", height: int = 600) -> None:
+        """Nothing: there is no one to show a page to."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Server {self.name!r} at {self.url}>"
+
+
+class _Lender:
+    """Services that a test starts: the student's code reaches them under the same address."""
+
+    def __init__(self, network: Network, postgres: Callable[..., Any]) -> None:
+        self._network = network
+        self._start_postgres = postgres
+
+    def postgres(self, *, system: bool = False) -> Any:  # noqa: ANN401 - a Postgres
+        """Start a PostgreSQL server, as course.lab's."""
+        server = self._start_postgres(system=system)
+        self._network.lend(server.port)
+        return server
