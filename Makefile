@@ -1,11 +1,11 @@
-# `make lab` opens the course, `make test` runs the whole suite. Both set up what they need in .venv/ first.
+# `make lab` opens the course, `make test` runs the suite. Both set up what they need in .venv/ first.
 #
 #   PYTHON=python3.12 make lab     use this Python (3.11 to 3.13)
 #   PORT=9000 make lab             use this port (default: the first free one from 8888)
 #   HEADLESS=1 make lab            on a server: do not open a browser, print the address
 
 .POSIX:
-.PHONY: lab test lock
+.PHONY: lab test test-all lock
 
 VENV = .venv
 UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint requirements.lock
@@ -19,7 +19,11 @@ test: $(VENV)/.test
 	$(VENV)/bin/mypy
 	$(VENV)/bin/course build --check
 	$(VENV)/bin/course verify
-	$(VENV)/bin/pytest -n 2 --dist loadfile
+	$(VENV)/bin/pytest -n 2 --dist loadfile $(TESTS)
+
+# The tests that take minutes too: many kills, large classes.
+test-all:
+	$(MAKE) test TESTS='-m "slow or not slow"'
 
 $(VENV)/.student: $(VENV)/bin/uv requirements.lock pyproject.toml
 	@echo "Installing the course into $(VENV)/ (only the first time, or when it has changed) ..."

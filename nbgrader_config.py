@@ -53,11 +53,19 @@ if not exchange.exists():
 kernels, path = str(Path(sys.prefix) / "share" / "jupyter"), os.environ.get("JUPYTER_PATH", "")
 if kernels not in path.split(os.pathsep)[:1]:
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [kernels, path]))
+c.Autograde.pre_convert_hook = "course.grading.clean.clean_submission"
 c.Autograde.sanitize_preprocessors = [
-    "nbgrader.preprocessors.ClearOutput",
-    "course.grading.mend.MendCells",  # instead of nbgrader's DeduplicateIds
+    "course.grading.rebuild.RebuildNotebook",  # instead of ClearOutput, DeduplicateIds and OverwriteCells
     "nbgrader.preprocessors.OverwriteKernelspec",
-    "nbgrader.preprocessors.OverwriteCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.Autograde.autograde_preprocessors = [
+    "course.grading.examine.Examine",  # instead of nbgrader's Execute: caged and examined
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.KernelManager.transport_encryption = "auto"  # what notebooks put out is nobody else's on this computer
@@ -68,8 +76,18 @@ c.Execute.error_on_timeout = {
     "traceback": ["This cell ran too long and was stopped."],
 }
 c.CourseDirectory.ignore += [".graded.json"]
+c.GenerateFeedback.pre_convert_hook = "course.grading.clean.clean_output"
 c.GenerateFeedback.exporter_class = "course.grading.feedback.FeedbackExporter"
 c.GenerateFeedback.preprocessors = [
     "course.grading.feedback.GetResults",
     "course.grading.feedback.HideTests",
 ]
+
+# --- formgrader: what a student wrote or put out must not act as the instructor who looks at it
+c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.preprocessors = ["course.grading.safe_html.HarmlessOutputs"]
+c.HTMLExporter.filters = {
+    "markdown2html": "course.grading.safe_html.safe_markdown",
+    "clean_html": "course.grading.safe_html.safe_html",
+    "ansi2html": "course.grading.safe_html.safe_ansi",
+}

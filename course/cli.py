@@ -102,14 +102,33 @@ def verify(lab: str | None) -> None:
 
 @main.command()
 @click.argument("phase")
-def grade(phase: str) -> None:
+@click.option("--force", is_flag=True, help="Grade again what has not changed since it was graded.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Use at most this many processes instead of one per core."
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Use the Dask cluster whose scheduler is at tcp://HOST:PORT."
+)
+def grade(phase: str, force: bool, workers: int | None, scheduler: str | None) -> None:
     """Grade PHASE: the class in submitted/, or your own work/ where nothing was submitted."""
     from course.grading import loop
 
     root = _find_root()
     if any((root / "submitted").glob(f"*/{phase}")):
-        sys.exit(loop.grade(root, phase))
+        sys.exit(loop.grade(root, phase, force=force, scheduler=scheduler, workers=workers))
     sys.exit(loop.grade_own_work(root, phase))
+
+
+@main.command()
+def doctor() -> None:
+    """Say what works on this machine, and how safely it grades other people's notebooks.
+
+    It tries everything and changes nothing. The exit status is 0 if all of it works and other people's notebooks are
+    fully caged, 1 if something is missing or they would be held more weakly, or not at all.
+    """
+    from course.doctor import show
+
+    sys.exit(show())
 
 
 @main.command()

@@ -1,15 +1,16 @@
-"""What the grading loop asks of nbgrader, one lab of one student at a time.
+"""What grading asks of nbgrader: the course's settings and folders, its labs, its own steps.
 
 The settings are those of `nbgrader_config.py`, so that nbgrader's own commands do the same.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, Notebook
 from nbgrader.auth import Authenticator
 from nbgrader.converters import (
     Autograde,
@@ -29,13 +30,15 @@ from nbgrader.converters import (
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import Exchange
-from nbgrader.utils import determine_grade, is_grade, parse_utc
+from nbgrader.preprocessors import AssignLatePenalties, Execute
+from nbgrader.utils import determine_grade, is_grade
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from course.errors import CourseError
-from course.grading.mend import known_cells
+from course.grading.jobs import Lab
+from course.grading.rebuild import known_cells, lab_order
 from course.grading.results import Grade
 from course.publishing.exercises import grade_id
 
@@ -52,17 +55,19 @@ class CourseFolder:
 
     root: Path
     source: Path
+    database: str = field(repr=False)
+    """The SQLAlchemy address of the gradebook."""
     config: Config = field(repr=False)
 
     @property
-    def database(self) -> str:
-        """The address of the gradebook."""
-        return f"sqlite:///{self.root / 'gradebook.db'}"
+    def course_id(self) -> str:
+        """What nbgrader calls the course."""
+        return str(self.config.CourseDirectory.get("course_id", ""))
 
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
         """The gradebook, open."""
-        with Gradebook(self.database, self.config.CourseDirectory.get("course_id", "")) as gradebook:
+        with Gradebook(self.database, self.course_id) as gradebook:
             yield gradebook
 
     def autograded(self, student: str, phase: str) -> Path:
@@ -81,12 +86,13 @@ def course_folder(root: Path) -> CourseFolder:
     """
     if not (root / CONFIG).is_file():
         raise CourseError(f"There is no {CONFIG} in {root}; run this in the course's own folder")
-    return CourseFolder(root, root / "source", _read_config(root))
+    config = _read_config(root)
+    return CourseFolder(root, root / "source", config.CourseDirectory.get("db_url", _database(root)), config)
 
 
 def private_folder(root: Path, project: Path) -> CourseFolder:
     """A course folder at `root` with the labs and settings of `project`, for grading away from its gradebook."""
-    return CourseFolder(root, project / "source", _read_config(project))
+    return CourseFolder(root, project / "source", _database(root), _read_config(project))
 
 
 def register(folder: CourseFolder, phase: str) -> None:
@@ -106,11 +112,55 @@ def register(folder: CourseFolder, phase: str) -> None:
             ) from error
 
 
-def labs(folder: CourseFolder, phase: str) -> dict[str, list[NotebookNode]]:
-    """The labs of a registered phase by name, each with its graded cells."""
+def labs(folder: CourseFolder, phase: str) -> dict[str, Lab]:
+    """The labs of a registered phase by name, as the gradebook knows them."""
     with folder.gradebook() as gradebook:
-        names = [notebook.name for notebook in gradebook.find_assignment(phase).notebooks]
-        return {name: known_cells(gradebook, phase, name) for name in names}
+        return {
+            notebook.name: _lab(folder, gradebook, phase, notebook)
+            for notebook in gradebook.find_assignment(phase).notebooks
+        }
+
+
+def _lab(folder: CourseFolder, gradebook: Gradebook, phase: str, notebook: Notebook) -> Lab:
+    order = lab_order(folder.source / phase / f"{notebook.name}.ipynb")
+    cells = known_cells(gradebook, phase, notebook.name, order)
+    return Lab(cells, json.loads(notebook.kernelspec or "{}"))
+
+
+def job_settings(folder: CourseFolder) -> dict[str, Any]:
+    """Those of the course's settings that say how a notebook is run, as plain data.
+
+    Raises CourseError where one of them is not.
+    """
+    found = {name: dict(folder.config[name]) for name in _JOB_SETTINGS if name in folder.config}
+    try:
+        settings: dict[str, Any] = json.loads(json.dumps(found))
+    except TypeError as error:
+        raise CourseError(
+            f"{CONFIG} sets {', '.join(found)}: give them plain values only ({error})"
+        ) from error
+    return settings
+
+
+def cell_timeout(folder: CourseFolder) -> float | None:
+    """How many seconds a cell may run; None for ever."""
+    timeout: float | None = Execute(config=folder.config).timeout
+    return timeout
+
+
+def late_penalties(folder: CourseFolder) -> AssignLatePenalties:
+    """The course's rule for what is handed in late."""
+    late = AssignLatePenalties(config=folder.config, log=LOG)
+    late.init_plugin()
+    return late
+
+
+def stores(folder: CourseFolder, phase: str) -> tuple[BaseConverter, BaseConverter]:
+    """nbgrader's steps that keep executed notebooks and feedback, which know the rights that files get there."""
+    directory = _directory(folder, phase)
+    return tuple(
+        step(coursedir=directory, config=folder.config, log=LOG) for step in (Autograde, GenerateFeedback)
+    )
 
 
 def autograde(folder: CourseFolder, phase: str, student: str, lab: str, staged: Path) -> NotebookNode:
@@ -122,21 +172,6 @@ def autograde(folder: CourseFolder, phase: str, student: str, lab: str, staged: 
     _start(Autograde, folder, directory)
     notebook: NotebookNode = nbformat.read(folder.autograded(student, phase) / f"{lab}.ipynb", as_version=4)
     return notebook
-
-
-def give_zero(folder: CourseFolder, phase: str, student: str, lab: str, timestamp: str | None) -> None:
-    """Write into the gradebook that a lab earned nothing by itself; points given by a teacher stay.
-
-    `timestamp` is when the work was handed in, if that is known.
-    """
-    when: dict[str, Any] = {"timestamp": parse_utc(timestamp)} if timestamp else {}
-    with folder.gradebook() as gradebook:
-        gradebook.update_or_create_student(student)
-        gradebook.update_or_create_submission(phase, student, **when)
-        for grade in gradebook.find_submission_notebook(lab, phase, student).grades:
-            grade.auto_score = 0
-            grade.needs_manual_grade = False
-        gradebook.db.commit()
 
 
 def generate_feedback(folder: CourseFolder, phase: str, student: str) -> None:
@@ -152,21 +187,28 @@ def auto_grades(notebook: NotebookNode) -> dict[str, Grade]:
     grades = {}
     for cell in notebook.cells:
         if is_grade(cell):
-            score, _ = determine_grade(cell, _log)
+            score, _ = determine_grade(cell, LOG)
             grades[str(grade_id(cell))] = Grade(score or 0.0, waiting=score is None)
     return grades
 
 
-def scores(folder: CourseFolder, phase: str, student: str) -> dict[str, float]:
-    """The score of each lab that a student handed in, penalties for lateness taken off; empty where there is none."""
+def strangers(folder: CourseFolder, students: Iterable[str]) -> set[str]:
+    """Those who are not in the gradebook, where the course wants everybody to be (`Autograde.create_student`)."""
+    if folder.config.Autograde.get("create_student", True):
+        return set()
     with folder.gradebook() as gradebook:
-        try:
-            submission = gradebook.find_submission(phase, student)
-        except MissingEntry:
-            return {}
+        return set(students) - {student.id for student in gradebook.students}
+
+
+def class_scores(folder: CourseFolder, phase: str) -> dict[str, dict[str, float]]:
+    """By student the score of each lab of a phase, penalties for lateness taken off."""
+    with folder.gradebook() as gradebook:
         return {
-            notebook.name: notebook.score - (notebook.late_submission_penalty or 0)
-            for notebook in submission.notebooks
+            submission.student_id: {
+                notebook.name: notebook.score - (notebook.late_submission_penalty or 0)
+                for notebook in submission.notebooks
+            }
+            for submission in gradebook.find_assignment(phase).submissions
         }
 
 
@@ -185,39 +227,52 @@ def exchange(
     Raises CourseError.
     """
     errors = _Errors()
-    _log.addHandler(errors)
+    LOG.addHandler(errors)
     try:
         step(
             coursedir=_directory(folder, phase, student),
             authenticator=Authenticator(config=folder.config),
             config=folder.config,
-            log=_log,
+            log=LOG,
             **traits,
         ).start()
     except ExchangeError as error:
         raise CourseError(f"{step.__name__} failed for {phase}: {errors.reason()}") from error
     finally:
-        _log.removeHandler(errors)
+        LOG.removeHandler(errors)
 
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Keep what nbgrader has to say at the end of a file, instead of on the screen."""
+    """Keep what nbgrader has to say in a file, made anew, instead of on the screen."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
-    _log.addHandler(handler)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    LOG.addHandler(handler)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)  # nbgrader's use of SQLAlchemy
             yield
     finally:
-        _log.removeHandler(handler)
+        LOG.removeHandler(handler)
         handler.close()
 
 
-_log = logging.getLogger("course.grading.nbgrader")
-_log.setLevel(logging.INFO)
-_log.propagate = False
+LOG = logging.getLogger("course.grading.nbgrader")
+"""Where nbgrader says what it does."""
+LOG.setLevel(logging.INFO)
+LOG.propagate = False
+
+# The classes whose settings go with a job.
+_JOB_SETTINGS = (
+    "Execute",
+    "CagedExecute",
+    "ExecutePreprocessor",
+    "NotebookClient",
+    "KernelManager",
+    "IgnorePattern",
+    "ClearMetadataPreprocessor",
+    "LimitOutput",
+)
 
 
 class _Errors(logging.Handler):
@@ -240,13 +295,17 @@ class _Errors(logging.Handler):
 def _start(converter: type[BaseConverter], folder: CourseFolder, directory: CourseDirectory) -> None:
     """Run one of nbgrader's steps, doing again what was done before; raises NotGraded."""
     errors = _Errors()
-    _log.addHandler(errors)
+    LOG.addHandler(errors)
     try:
-        converter(coursedir=directory, config=folder.config, log=_log, force=True).start()
+        converter(coursedir=directory, config=folder.config, log=LOG, force=True).start()
     except NbGraderException as error:
         raise NotGraded(errors.reason()) from error
     finally:
-        _log.removeHandler(errors)
+        LOG.removeHandler(errors)
+
+
+def _database(root: Path) -> str:
+    return f"sqlite:///{root / 'gradebook.db'}"
 
 
 def _read_config(root: Path) -> Config:

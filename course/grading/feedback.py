@@ -6,7 +6,10 @@ notebook, `FeedbackExporter` writes the page. The page loads nothing: no scripts
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +17,41 @@ from bs4 import BeautifulSoup
 from nbconvert.exporters import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 from nbgrader.preprocessors import ClearHiddenTests, GetGrades
 from traitlets import Bool
 from traitlets.config import Config
 
+from course.files import write_atomically
 from course.grading.intake import Problem
 from course.grading.pages import NAME, TEMPLATES, number, prose, render
 from course.grading.results import (
-    FAILURE,
     ExerciseResult,
     Grade,
     Outcome,
     exercise_results,
     failure_of,
+    first_hidden,
     is_hidden,
 )
+from course.grading.safe_html import FILTERS, FORMS, safe_data
+from course.lab import panels
 from course.lab.progress import MIME as PROGRESS
+from course.lab.sql.tables import STYLE as TABLES
 from course.publishing.exercises import exercise_of, grade_id
+
+# How much is shown of a notebook, in characters.
+_CELL = 30_000
+_MARKDOWN = 10_000
+_PAGE = 300_000
+_PICTURE = 1_000_000
+_PICTURES = 2_500_000
+_TITLE = 200
+_LEAST = 100  # what any output costs
+
+_CUT = "\n… the rest is not shown here; your notebook has it."
+_QUIZZES = Path(panels.__file__).parent / "quiz_widget" / "still.css"
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
 class GetResults(GetGrades):  # type: ignore[misc]
@@ -46,6 +67,7 @@ class GetResults(GetGrades):  # type: ignore[misc]
             "results": results,
             "outcomes": {outcome.name: outcome for result in results for outcome in result.tests},
             "anchors": _anchors(nb, results),
+            "style": _styles(),
         }
         return nb, resources
 
@@ -65,33 +87,88 @@ class GetResults(GetGrades):  # type: ignore[misc]
 
 
 class HideTests(Preprocessor):
-    """Take out of the notebook what is not for its student; runs after GetResults.
+    """Take out of the notebook what is not for its student, and make the rest harmless; runs after GetResults.
 
-    Of a hidden test neither source nor output stays: the page shows its message instead. Of a visible test that failed
-    the panel stays, as the student knows it, without the error below it that only points to it. Of the progress, which
-    is not kept while grading, no view stays: the page has a table of its own.
+    Of a hidden test neither source nor output stays: the page shows its message instead. From the first hidden test on
+    no cell's outputs stay: what ran after it may know its data. Whether there were any is not told either, for that
+    could be made to spell out the data. Before it the panel of a visible test that failed stays, as the student knows
+    it, without the error below it that only points to it. Of the progress, which is not kept while grading, no view
+    stays: the page has a table of its own. Of what a notebook is and puts out the page shows so much, and no more.
     """
 
     enabled = Bool(True).tag(config=True)
 
-    def preprocess_cell(
-        self, cell: NotebookNode, resources: dict[str, Any], index: int
-    ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Clean the outputs of one cell."""
-        if cell.cell_type != "code":
-            return cell, resources
-        if is_hidden(cell):
-            ClearHiddenTests().preprocess_cell(cell, resources, index)
-            cell.outputs = []
-        elif failure_of(cell):
-            cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
-        cell.outputs = [output for output in cell.outputs if PROGRESS not in output.get("data", {})]
-        for output in cell.outputs:
-            data = output.get("data", {})
-            data.pop(FAILURE, None)
-            if "<iframe" in data.get("text/html", ""):
-                data["text/html"] = _without_frames(data["text/html"])
-        return cell, resources
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        """Clean all cells, in place."""
+        curtain = first_hidden(nb)
+        room = _Room()
+        for index, cell in enumerate(nb.cells):
+            cell.metadata = _own_metadata(cell)
+            if is_hidden(cell):
+                ClearHiddenTests().preprocess_cell(cell, resources, index)
+            cell.source = room.cut(cell.source, _MARKDOWN if cell.cell_type == "markdown" else _CELL)
+            if cell.cell_type == "code":
+                shown = [] if index >= curtain else _without_pointer(cell)
+                cell.outputs = room.outputs(shown)
+        if any(cell.cell_type == "code" for cell in nb.cells[curtain + 1 :]):
+            nb.cells[curtain].metadata["curtain"] = True
+        return nb, resources
+
+
+@dataclass
+class _Room:
+    """What is left of the room on a page, in characters."""
+
+    text: int = _PAGE
+    pictures: int = _PICTURES
+
+    def cut(self, text: str, most: int = _CELL) -> str:
+        """As much of a text as there is room for."""
+        size = max(0, min(most, self.text))
+        self.text -= min(size, len(text)) + _LEAST
+        text = _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
+        return text if len(text) <= size else text[:size] + _CUT
+
+    def outputs(self, outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+        """Outputs, harmless and with nothing in them that the page does not show, for which there is room."""
+        most = _CELL
+        found = []
+        for output in outputs:
+            before = self.text
+            if most <= 0 or before <= 0:
+                found.append(new_output("stream", text=_CUT.strip()))
+                break
+            found += self._output(output, most)
+            most -= before - self.text
+        return found
+
+    def _output(self, output: NotebookNode, most: int) -> list[NotebookNode]:
+        kind = output.output_type
+        if kind == "stream":
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            return [new_output(kind, name=name, text=self.cut(str(output.get("text", "")), most))]
+        if kind == "error":
+            traceback = "\n".join(map(str, output.get("traceback", [])))
+            return [new_output(kind, ename="", evalue="", traceback=[self.cut(traceback, most)])]
+        shown = self._data(output.get("data", {}), most)
+        return [new_output("display_data", shown)] if shown else []
+
+    def _data(self, data: dict[str, Any], most: int) -> dict[str, str]:
+        """The best of an output's forms that fits; a shortened text where none does."""
+        if PROGRESS in data:
+            return {}
+        for kind, content in safe_data(data).items():
+            if kind.startswith("image/"):
+                if len(content) <= min(_PICTURE, self.pictures):
+                    self.pictures -= len(content)
+                    return {kind: content}
+                continue
+            if not content.strip():
+                return {}
+            room = min(most, self.text, _MARKDOWN if kind == "text/markdown" else _CELL)
+            if kind == "text/plain" or len(content) <= room:
+                return {kind: self.cut(content, most)}
+        return {}
 
 
 class FeedbackExporter(HTMLExporter):
@@ -104,17 +181,15 @@ class FeedbackExporter(HTMLExporter):
         config.FeedbackExporter.template_name = NAME
         config.FeedbackExporter.extra_template_basedirs = [str(TEMPLATES)]
         config.FeedbackExporter.exclude_anchor_links = True
-        config.FeedbackExporter.filters = {"number": number, "prose": prose, "verdict": verdict}
-        # neither widgets nor scripts: the page shows what they fall back to
-        config.NbConvertBase.display_data_priority = [
-            "text/html",
-            "text/markdown",
-            "image/svg+xml",
-            "image/png",
-            "image/jpeg",
-            "text/latex",
-            "text/plain",
-        ]
+        config.FeedbackExporter.sanitize_html = True
+        config.FeedbackExporter.preprocessors = []  # those that formgrader needs would take away too much
+        config.FeedbackExporter.filters = {
+            "number": number,
+            "prose": prose,
+            "verdict": verdict,
+            **FILTERS,
+        }
+        config.NbConvertBase.display_data_priority = list(FORMS)
         return config
 
 
@@ -130,15 +205,28 @@ def verdict(result: ExerciseResult | Outcome) -> str:
 def write_problem_page(path: Path, student: str, phase: str, lab: str, problems: Sequence[Problem]) -> None:
     """Write the page for a lab that could not be graded: why, and what to do."""
     page = render("problem.html.j2", student=student, phase=phase, lab=lab, problems=problems)
-    path.write_text(page, encoding="utf-8")
+    write_atomically(path, page.encode(errors="replace"))
 
 
-def _without_frames(html: str) -> str:
-    """HTML with a line in place of each page that was shown in it: the server behind it is gone."""
-    tree = BeautifulSoup(html, "html.parser")
-    for frame in tree.find_all("iframe"):
-        frame.replace_with("(A page of your server, which ran only while the notebook did.)")
-    return str(tree)
+@cache
+def _styles() -> str:
+    """The styles that the course's own outputs bring along; the page has them in its head, and takes no others."""
+    outputs = BeautifulSoup(panels.later_html() + TABLES, "html.parser")
+    own = [style.get_text() for style in outputs.find_all("style")]
+    return "".join([*own, _QUIZZES.read_text(encoding="utf-8")])
+
+
+def _own_metadata(cell: NotebookNode) -> NotebookNode:
+    """Of a cell's metadata what the page needs."""
+    return NotebookNode(
+        {name: cell.metadata[name] for name in ("nbgrader", "jupyter") if name in cell.metadata}
+    )
+
+
+def _without_pointer(cell: NotebookNode) -> list[NotebookNode]:
+    """A cell's outputs without the error that only points to the panel above it."""
+    outputs = list(cell.outputs)
+    return [each for each in outputs if each.output_type != "error"] if failure_of(cell) else outputs
 
 
 def _take_title(notebook: NotebookNode) -> str:
@@ -147,7 +235,7 @@ def _take_title(notebook: NotebookNode) -> str:
     if first is None or first.cell_type != "markdown" or not first.source.startswith("# "):
         return ""
     title, _, first.source = first.source.partition("\n")
-    return str(title.removeprefix("# ").strip())
+    return str(title.removeprefix("# ").strip()[:_TITLE])
 
 
 def _anchors(notebook: NotebookNode, results: Sequence[ExerciseResult]) -> dict[str, str]:

@@ -5,35 +5,61 @@ Every student and every lab is graded on its own, so that none can stop the othe
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from collections.abc import Sequence
 from pathlib import Path
 
+import nbformat
 from rich.console import Console
 
+from course.cage.level import cage_for_own_work
 from course.errors import CourseError
-from course.grading import engine
+from course.grading import engine, executors, zygotes
+from course.grading.coordinator import Coordinator, alone
+from course.grading.gradebook import RunGradebook, make_tables
 from course.grading.intake import Problem, Submission
-from course.grading.marking import Phase, look, mark, marked_before, prepare
+from course.grading.marking import Phase, look, marked_before, prepare
+from course.grading.progress import Watch
 from course.grading.report import ClassGrades, StudentGrades, class_table, own_table
 from course.grading.results import exercise_results
 from course.publishing.build import build
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
+
 _ME = "you"
+_STRANGER = Problem(
+    "the submission",
+    "is of somebody who is not in the gradebook",
+    "add them with `nbgrader db student add`, then run this again",
+    "human",
+)
 
 
-def grade(root: Path, phase: str, *, force: bool = False) -> int:
+def grade(
+    root: Path,
+    phase: str,
+    *,
+    force: bool = False,
+    scheduler: str | None = None,
+    workers: int | None = None,
+) -> int:
     """Grade the class in `submitted/`, print its table, and say where the feedback lies; returns the exit status.
 
-    Raises CourseError where there is nothing to grade, or the phase does not fit the gradebook.
+    Raises CourseError as `grade_class`.
     """
     console = Console()
     build(root, phase)
-    console.print(class_table(grade_class(root, phase, force=force, console=console)))
+    watch = Watch(console)
+    try:
+        grades = grade_class(root, phase, force=force, scheduler=scheduler, workers=workers, watch=watch)
+    except KeyboardInterrupt:
+        console.print(
+            f"Stopped. {watch.done} of {watch.total} submissions were graded, and are kept; "
+            f"the same command goes on with the others: course grade {phase}"
+        )
+        return INTERRUPTED
+    console.print(class_table(grades))
     console.print(f"\nFeedback: {root / 'feedback'}/<student>/{phase}/", soft_wrap=True)
     console.print(f"Hand it out: nbgrader release_feedback {phase}    Scores as a file: nbgrader export")
     return 0
@@ -44,47 +70,53 @@ def grade_class(
     phase: str,
     *,
     force: bool = False,
-    console: Console | None = None,
+    scheduler: str | None = None,
     workers: int | None = None,
+    watch: Watch | None = None,
+    caged: bool = True,
 ) -> ClassGrades:
     """Grade each student's work in `submitted/<student>/<phase>/` that has changed since it was graded; all by `force`.
 
-    The phase's notebooks in `source/` must be built. `workers` processes share the work, as many as there are cores
-    where it is not given; the database lets one of them write at a time.
+    The phase's notebooks in `source/` must be built. At most `workers` processes share the work, and never more
+    than there are cores, so that time limits mean the same; or the Dask cluster at the address `scheduler` does it.
+    `caged` may be false only for work that is the instructor's own.
 
-    Raises CourseError as `grade`.
+    Raises CourseError where there is nothing to grade, the phase does not fit the gradebook, or nobody can be graded:
+    there is no cage on this machine, for one.
     """
     folders = sorted(path for path in (root / "submitted").glob(f"*/{phase}") if path.is_dir())
     if not folders:
         raise CourseError(f"Nobody has submitted {phase}; collect it first: nbgrader collect {phase}")
-    log = root / "autograded" / f"{phase}.log"
-    log.unlink(missing_ok=True)
-    with engine.log_to(log):
-        ready = prepare(engine.course_folder(root), phase)
+    course = engine.course_folder(root)
+    most = min(workers or executors.cores(), executors.cores())
+    if caged and not scheduler:
+        most = zygotes.level().workers(most)
+    autograded = root / "autograded"
+    with alone(phase, autograded), engine.log_to(autograded / f"{phase}.log"):
+        ready = prepare(course, phase, caged=caged)
         submissions = [look(ready, folder.parent.name, folder) for folder in folders]
         problems = {} if force else _marked_before(ready, submissions)
+        strangers = engine.strangers(course, (each.student for each in submissions))
+        problems |= dict.fromkeys(strangers, (_STRANGER,))
         waiting = [each for each in submissions if each.student not in problems]
-        found = _mark_all(ready, waiting, log, min(workers or os.cpu_count() or 1, len(waiting)))
-        for number, (submission, its_problems) in enumerate(zip(waiting, found, strict=True), 1):
-            problems[submission.student] = its_problems
-            if console:
-                line = f"[{number}/{len(waiting)}] {submission.student} graded"
-                console.print(line, style="dim", markup=False)
-        students = tuple(
-            StudentGrades(
-                student=each.student,
-                scores=engine.scores(ready.folder, phase, each.student),
-                problems=problems[each.student],
-                fresh=each in waiting,
-            )
-            for each in submissions
+        problems |= _mark(ready, waiting, watch or Watch(), most, scheduler)
+        scores = engine.class_scores(course, phase)
+    students = tuple(
+        StudentGrades(
+            student=each.student,
+            scores=scores.get(each.student, {}),
+            problems=problems[each.student],
+            fresh=each in waiting,
         )
+        for each in submissions
+    )
     return ClassGrades(phase, ready.points, students)
 
 
 def grade_own_work(root: Path, phase: str) -> int:
     """Grade `work/<phase>/` as it is saved now, print a table for each lab, and say where the feedback lies.
 
+    It runs in a cage where the machine has one; where not, it runs as in one's own notebook, and this says so.
     All of it happens under `work/.course/grading/`, with a gradebook made for this one time. Returns the exit status: 1
     where no lab could be graded.
 
@@ -94,22 +126,31 @@ def grade_own_work(root: Path, phase: str) -> int:
     if not work.is_dir():
         raise CourseError(f"There is no {work}; open the labs first: course lab")
     console = Console()
-    console.print("This runs your own notebooks on this computer, unprotected from what they do.")
+    level, why_uncaged = cage_for_own_work()
+    if why_uncaged:
+        console.print(why_uncaged, markup=False)
     build(root, phase)
     place = root / "work" / ".course" / "grading"
-    shutil.rmtree(place / "autograded", ignore_errors=True)
-    (place / "gradebook.db").unlink(missing_ok=True)
-    with engine.log_to(place / f"{phase}.log"):
-        ready = prepare(engine.private_folder(place, root), phase)
-        marked = mark(ready, look(ready, _ME, work))
-    for lab, notebook in marked.notebooks.items():
-        console.print(own_table(lab, exercise_results(notebook, engine.auto_grades(notebook))))
-    for problem in marked.problems:
+    with alone(phase, place), engine.log_to(place / f"{phase}.log"):
+        shutil.rmtree(place / "autograded", ignore_errors=True)
+        (place / "gradebook.db").unlink(missing_ok=True)
+        folder = engine.private_folder(place, root)
+        make_tables(folder.database)
+        ready = prepare(folder, phase, caged=level is not None)
+        problems = _mark(ready, [look(ready, _ME, work)], Watch(), executors.cores())[_ME]
+    graded = 0
+    for lab in ready.labs:
+        executed = folder.autograded(_ME, phase) / f"{lab}.ipynb"
+        if executed.exists():
+            graded += 1
+            notebook = nbformat.read(executed, as_version=4)
+            console.print(own_table(lab, exercise_results(notebook, engine.auto_grades(notebook))))
+    for problem in problems:
         console.print(str(problem), markup=False)
     for lab in ready.labs:
-        page = ready.folder.feedback(_ME, phase) / f"{lab}.html"
+        page = folder.feedback(_ME, phase) / f"{lab}.html"
         console.print(f"Feedback: {page.as_uri()}", soft_wrap=True, markup=False)
-    return 0 if marked.notebooks else 1
+    return 0 if graded else 1
 
 
 def _marked_before(phase: Phase, submissions: Sequence[Submission]) -> dict[str, tuple[Problem, ...]]:
@@ -118,17 +159,22 @@ def _marked_before(phase: Phase, submissions: Sequence[Submission]) -> dict[str,
     return {student: problems for student, problems in earlier.items() if problems is not None}
 
 
-def _mark_all(
-    phase: Phase, submissions: Sequence[Submission], log: Path, workers: int
-) -> Iterator[tuple[Problem, ...]]:
-    """Grade submissions, here or shared out among processes; yields the problems of each, in their order."""
-    if workers < 2:
-        yield from (mark(phase, submission).problems for submission in submissions)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_mark_elsewhere, repeat(phase), submissions, repeat(log))
-
-
-def _mark_elsewhere(phase: Phase, submission: Submission, log: Path) -> tuple[Problem, ...]:
-    with engine.log_to(log):
-        return mark(phase, submission).problems
+def _mark(
+    phase: Phase, submissions: Sequence[Submission], watch: Watch, most: int, scheduler: str | None = None
+) -> dict[str, tuple[Problem, ...]]:
+    """Grade submissions with at most so many processes here, or on a cluster; returns the problems by student."""
+    if not submissions:
+        return {}
+    count = min(most, len(submissions) * len(phase.labs))
+    where = (
+        executors.cluster(scheduler, phase.deadline)
+        if scheduler
+        else executors.processes(count, phase.deadline)
+    )
+    with where as available, watch:
+        taught = phase.taught()  # after the workers have started: it may start threads
+        gradebook = RunGradebook(phase.folder.database, phase.folder.course_id)
+        try:
+            return Coordinator(taught, gradebook, available, watch).grade(submissions)
+        finally:
+            gradebook.close()

@@ -1,93 +1,139 @@
-"""Grade one submission: run each of its labs, write its feedback, and remember what it was graded from."""
+"""What grading makes of one submission: jobs out of its files, problems out of what came back, and a record.
+
+Nothing here runs a notebook or writes into the gradebook.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-from nbformat import NotebookNode
+from typing import Any
 
 from course.files import write_atomically
 from course.grading import engine
-from course.grading.engine import CourseFolder, NotGraded
-from course.grading.feedback import write_problem_page
-from course.grading.intake import RECORDS, Problem, Submission, inspect, stage
-from course.grading.results import timed_out
-from course.publishing.exercises import grade_id, points
+from course.grading.engine import CourseFolder
+from course.grading.gradebook import RunGradebook
+from course.grading.intake import Problem, Submission, inspect, notebook_content
+from course.grading.jobs import Job, Lab, Note, Report
+from course.grading.reading import read_bytes
+from course.publishing.exercises import points
 from course.publishing.layout import other_files
 
-# What a submission was graded from, kept with its notebooks; whoever removes these removes it too.
-_RECORD = ".graded.json"
+RECORD = ".graded.json"
+"""What a submission was graded from, kept with its notebooks; whoever removes these removes it too."""
+
+# A job may take this many times what its cells may take together, and some minutes on top.
+_PATIENCE = 2
+_EXTRA_CELLS = 20
+_EXTRA_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase that is ready for grading: its labs with their graded cells, and its other files."""
+    """A phase that is ready for grading: its labs as the gradebook knows them, and its other files.
+
+    `settings` are those that go with every job, `cell_seconds` is what a cell may take, None for ever.
+    """
 
     name: str
     folder: CourseFolder
-    labs: Mapping[str, list[NotebookNode]]
-    files: frozenset[str]
+    labs: Mapping[str, Lab]
+    files: Mapping[str, bytes]
+    settings: Mapping[str, Any]
+    cell_seconds: float | None
+    caged: bool
 
     @property
     def points(self) -> dict[str, float]:
         """What each lab is worth."""
-        return {lab: sum(points(cell) for cell in cells) for lab, cells in self.labs.items()}
+        return {name: sum(points(cell) for cell in lab.cells) for name, lab in self.labs.items()}
+
+    @property
+    def deadline(self) -> float:
+        """After how many seconds a notebook is given up; far more than its cells may take."""
+        most = max((len(lab.cells) for lab in self.labs.values()), default=0) + _EXTRA_CELLS
+        return _EXTRA_SECONDS + _PATIENCE * most * (self.cell_seconds or 3600)
+
+    def taught(self) -> Phase:
+        """The phase with what the examiner has to know of each lab, learned from the reference solutions if need be.
+
+        Raises CourseError where one does not pass, or there is no cage.
+        """
+        if not self.caged:
+            return self
+        from course.grading.reference import reference
+
+        labs = {}
+        for name, lab in self.labs.items():
+            source = self.folder.source / self.name / f"{name}.ipynb"
+            known = reference(self.folder.root, source, lab.cells, self.folder.config)
+            known.must_pass(source)
+            labs[name] = replace(lab, recordings=known.recordings, imports=known.imports)
+        return replace(self, labs=labs)
 
 
-@dataclass(frozen=True)
-class Marked:
-    """The executed notebooks of those labs that could be graded, and all that was wrong."""
-
-    notebooks: dict[str, NotebookNode]
-    problems: tuple[Problem, ...]
-
-
-def prepare(folder: CourseFolder, phase: str) -> Phase:
+def prepare(folder: CourseFolder, phase: str, *, caged: bool) -> Phase:
     """Make a phase ready for grading from its built sources.
 
-    Raises CourseError where these do not fit the gradebook.
+    Raises CourseError where these do not fit the gradebook, or it cannot be written to.
     """
+    with RunGradebook(folder.database, folder.course_id) as gradebook:
+        gradebook.check()
     engine.register(folder, phase)
-    files = frozenset(path.as_posix() for path in other_files(folder.source / phase))
-    return Phase(phase, folder, engine.labs(folder, phase), files)
+    own = set(folder.config.Autograde.get("exclude_overwriting", {}).get(phase, []))
+    files = {name.as_posix(): path for name, path in other_files(folder.source / phase).items()}
+    return Phase(
+        name=phase,
+        folder=folder,
+        labs=engine.labs(folder, phase),
+        files={name: path.read_bytes() for name, path in files.items() if name not in own},
+        settings=engine.job_settings(folder),
+        cell_seconds=engine.cell_timeout(folder),
+        caged=caged,
+    )
 
 
 def look(phase: Phase, student: str, handed_in: Path) -> Submission:
     """What a student handed in, in the folder `handed_in`."""
-    ids = {lab: [str(grade_id(cell)) for cell in cells] for lab, cells in phase.labs.items()}
-    return inspect(student, phase.name, handed_in, ids, phase.files)
+    cells = {name: lab.cells for name, lab in phase.labs.items()}
+    return inspect(student, phase.name, handed_in, cells, phase.files)
 
 
-def mark(phase: Phase, submission: Submission) -> Marked:
-    """Run every lab of a submission and write its feedback; a lab that cannot be graded scores 0."""
-    student, folder = submission.student, phase.folder
-    notebooks = {}
-    problems = list(submission.problems)
-    shutil.rmtree(folder.autograded(student, phase.name), ignore_errors=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        staged = Path(temporary, student, phase.name)
-        stage(submission, staged)
-        for lab in phase.labs:
-            if lab in submission.files:
-                try:
-                    notebooks[lab] = engine.autograde(folder, phase.name, student, lab, Path(temporary))
-                except NotGraded as error:
-                    problems.append(_not_graded(lab, error))
-                else:
-                    problems += _stopped_cells(lab, notebooks[lab])
-            if lab not in notebooks:
-                engine.give_zero(folder, phase.name, student, lab, submission.timestamp)
-        problems += _write_feedback(phase, student, problems, staged, notebooks)
-    if notebooks:
-        _write_record(phase, submission, problems)
-    return Marked(notebooks, tuple(problems))
+def files_of(phase: Phase, submission: Submission) -> dict[str, bytes]:
+    """What lies beside a submission's notebooks while they run, by path: the student's files, and the phase's own."""
+    theirs = {path.relative_to(submission.folder).as_posix(): read_bytes(path) for path in submission.others}
+    return theirs | dict(phase.files)
+
+
+def jobs(phase: Phase, submission: Submission) -> Iterator[tuple[str, Job]]:
+    """The jobs of a submission: one for each lab that was handed in, with its name."""
+    files = files_of(phase, submission)
+    for name, path in submission.files.items():
+        yield name, Job(phase.labs[name], notebook_content(path), files, phase.settings, phase.caged)
+
+
+def problems_of(lab: str, report: Report) -> Iterator[Problem]:
+    """What a student or teacher should know of a lab that was run."""
+    for note in report.notes:
+        yield _problem(lab, note)
+    if report.failure:
+        yield not_graded(lab, report.failure)
+
+
+def not_graded(lab: str, reason: str) -> Problem:
+    """A lab that could not be graded."""
+    if "DeadKernelError" in reason:
+        return _problem(lab, Note("dead", "a cell"))
+    return Problem(
+        f"{lab}.ipynb",
+        f"could not be graded ({reason})",
+        "open it in JupyterLab and run all its cells",
+        "human",
+    )
 
 
 def marked_before(phase: Phase, submission: Submission) -> tuple[Problem, ...] | None:
@@ -96,84 +142,54 @@ def marked_before(phase: Phase, submission: Submission) -> tuple[Problem, ...] |
         earlier = json.loads(_record(phase, submission).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    if earlier["fingerprint"] != _fingerprint(phase, submission):
+    if earlier["fingerprint"] != fingerprint(phase, submission):
         return None
     return tuple(Problem(**problem) for problem in earlier["problems"])
 
 
-def _write_feedback(
-    phase: Phase,
-    student: str,
-    problems: list[Problem],
-    staged: Path,
-    graded: Collection[str],
-) -> list[Problem]:
-    """The page of each lab, or of one that could not be graded a page that says why; returns what went wrong."""
-    pages = phase.folder.feedback(student, phase.name)
-    if graded:
-        try:
-            engine.generate_feedback(phase.folder, phase.name, student)
-        except NotGraded as error:
-            log = f"autograded/{phase.name}.log says more"
-            return [Problem(phase.name, f"is graded, but there is no feedback page ({error})", log, "human")]
-    else:
-        shutil.rmtree(pages, ignore_errors=True)
-        pages.mkdir(parents=True)
-        for name in RECORDS:  # nbgrader needs these to hand pages out
-            if (staged / name).exists():
-                shutil.copyfile(staged / name, pages / name)
-    for lab in phase.labs:
-        if lab not in graded:
-            why = [problem for problem in problems if problem.file == f"{lab}.ipynb"]
-            write_problem_page(pages / f"{lab}.html", student, phase.name, lab, why)
-    return []
-
-
-def _not_graded(lab: str, error: NotGraded) -> Problem:
-    if "DeadKernelError" in str(error):
-        return Problem(
-            f"{lab}.ipynb",
-            "made Python stop while it ran (a cell ends the process, or takes more memory than there is)",
-            "find that cell with Run > Run All Cells, mend it, and hand the notebook in again",
-            "human",
-        )
-    return Problem(
-        f"{lab}.ipynb",
-        f"could not be graded ({error})",
-        "open it in JupyterLab and run all its cells",
-        "human",
-    )
-
-
-def _stopped_cells(lab: str, notebook: NotebookNode) -> list[Problem]:
-    return [
-        Problem(
-            f"{lab}.ipynb",
-            f"ran too long in {cell} and was stopped there; the rest was graded",
-            "look for a loop that never ends",
-            "mended",
-        )
-        for cell in timed_out(notebook)
-    ]
-
-
-def _record(phase: Phase, submission: Submission) -> Path:
-    return phase.folder.autograded(submission.student, phase.name) / _RECORD
-
-
-def _write_record(phase: Phase, submission: Submission, problems: list[Problem]) -> None:
-    content = {
-        "fingerprint": _fingerprint(phase, submission),
-        "problems": [asdict(problem) for problem in problems],
-    }
+def write_record(phase: Phase, submission: Submission, found: str, problems: Sequence[Problem]) -> None:
+    """Note down that a submission is graded; `found` was its fingerprint when it was read."""
+    content = {"fingerprint": found, "problems": [asdict(problem) for problem in problems]}
     write_atomically(_record(phase, submission), json.dumps(content, indent=1).encode())
 
 
-def _fingerprint(phase: Phase, submission: Submission) -> str:
-    """Changes with whatever the scores depend on: the files handed in, and the labs' graded cells."""
-    digest = hashlib.sha256(repr(submission.problems).encode())
-    for lab, cells in phase.labs.items():
-        digest.update(repr((lab, [(cell.source, cell.metadata) for cell in cells])).encode())
+def remove_record(phase: Phase, submission: Submission) -> None:
+    """Note down that a submission is not graded: what is kept of it is about to change."""
+    _record(phase, submission).unlink(missing_ok=True)
+
+
+def fingerprint(phase: Phase, submission: Submission) -> str:
+    """Changes with whatever the scores depend on: the files handed in, the labs' graded cells, and how they are run."""
+    digest = hashlib.sha256(repr((submission.problems, submission.timestamp, phase.caged)).encode())
+    for name, lab in phase.labs.items():
+        digest.update(repr((name, [(cell.source, cell.metadata) for cell in lab.cells])).encode())
     for path in (*submission.files.values(), *submission.others):
         digest.update(os.fsencode(path) + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _record(phase: Phase, submission: Submission) -> Path:
+    return phase.folder.autograded(submission.student, phase.name) / RECORD
+
+
+def _problem(lab: str, note: Note) -> Problem:
+    reason, remedy, severity = _NOTES[note.kind]
+    return Problem(f"{lab}.ipynb", reason.format(cell=note.cell), remedy, severity)  # type: ignore[arg-type]
+
+
+_FIND_IT = "find that cell with Run > Run All Cells, mend it, and hand the notebook in again"
+_NOTES = {
+    "timeout": (
+        "ran too long in {cell} and was stopped there; the rest was graded",
+        "look for a loop that never ends",
+        "mended",
+    ),
+    "dead": ("made Python stop while it ran, in {cell} (a cell ends the process)", _FIND_IT, "human"),
+    "memory": ("took more memory than there is, in {cell}, and was stopped there", _FIND_IT, "human"),
+    "unresponsive": ("could not be stopped when it ran too long, in {cell}", _FIND_IT, "human"),
+    "examiner": (
+        "did something to the test {cell} that honest code does not do, and got no points for it",
+        "look at the answer yourself",
+        "human",
+    ),
+}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
+from urllib.parse import quote
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -15,6 +17,7 @@ from course.grading.pages import number, render
 from course.grading.results import ExerciseResult
 
 _SEVERITY = {"note": "note", "mended": "mended", "human": "needs a human"}
+_ORDER = ("human", "mended", "note")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class ClassGrades:
 
 
 def class_table(grades: ClassGrades) -> RenderableType:
-    """The class in the terminal: a line for each student, then a line for each problem."""
+    """The class in the terminal: a line for each student, then what needs a human's eye, and a line for each note."""
     table = Table(title=f"{grades.phase}: {len(grades.students)} students", title_justify="left")
     table.add_column("Student")
     for lab, points in grades.max_scores.items():
@@ -54,12 +57,15 @@ def class_table(grades: ClassGrades) -> RenderableType:
     table.add_column("Problems")
     for student in grades.students:
         table.add_row(
-            student.student,
+            Text(student.student),  # a name in brackets is no markup
             *(number(student.scores.get(lab, 0)) for lab in grades.max_scores),
             number(sum(student.scores.values())),
             _problem_count(student.problems),
         )
-    return Group(table, *_problem_lines(grades.students))
+    found = [(student.student, problem) for student in grades.students for problem in student.problems]
+    serious = sorted(found, key=lambda each: _ORDER.index(each[1].severity))
+    notes = [each for each in found if each[1].severity == "note"]
+    return Group(table, *_eye_table(serious[: len(found) - len(notes)]), *starmap(_note_line, notes))
 
 
 def own_table(lab: str, results: Sequence[ExerciseResult]) -> RenderableType:
@@ -103,7 +109,7 @@ def _link(student: StudentGrades, phase: str, lab: str, path: Path, feedback: Pa
     page = feedback / student.student / phase / f"{lab}.html"
     return {
         "score": student.scores.get(lab, 0),
-        "page": page.relative_to(path.parent).as_posix() if page.exists() else None,
+        "page": quote(page.relative_to(path.parent).as_posix()) if page.exists() else None,
     }
 
 
@@ -114,13 +120,24 @@ def _problem_count(problems: Sequence[Problem]) -> Text:
     return Text(str(len(problems)) if problems else "")
 
 
-def _problem_lines(students: Sequence[StudentGrades]) -> list[Text]:
-    return [
-        Text.assemble(
-            (f"{_SEVERITY[problem.severity]}: ", "bold red" if problem.severity == "human" else "dim"),
-            (f"{student.student} ", "bold"),
-            str(problem),
+def _eye_table(found: Sequence[tuple[str, Problem]]) -> list[RenderableType]:
+    """What somebody should look at: first what scores 0 until they have, then what was graded all the same."""
+    if not found:
+        return []
+    table = Table(title="What needs a human's eye", title_justify="left")
+    for heading in ("", "Student", "File", "What happened", "What to do"):
+        table.add_column(heading)
+    for student, problem in found:
+        style = "bold red" if problem.severity == "human" else "dim"
+        table.add_row(
+            Text(_SEVERITY[problem.severity], style=style),
+            Text(student, style="bold"),
+            Text(problem.file),
+            Text(problem.reason),
+            Text(problem.remedy),
         )
-        for student in students
-        for problem in student.problems
-    ]
+    return ["", table]
+
+
+def _note_line(student: str, problem: Problem) -> Text:
+    return Text.assemble(("note: ", "dim"), (f"{student} ", "bold"), str(problem))

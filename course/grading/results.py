@@ -1,30 +1,29 @@
 """Read a graded notebook: what each exercise scored, and what its student should be told first.
 
-Of a hidden test a student learns the author's message and nothing else: no source, no traceback, no data.
+Of a hidden test a student learns the author's message and nothing else: no source, no traceback, no data. From the first
+hidden test on, the student's code has seen hidden data, and could print it, give it to a later test, or raise it: of the
+visible tests that come after, too, nothing is told but what their author wrote.
 """
 
 from __future__ import annotations
 
-import ast
 import builtins
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nbformat import NotebookNode
 
-from course.publishing.exercises import Exercise, exercises, grade_id, points
+from course.grade_ids import kind_of
+from course.grading.messages import authors_words
+from course.publishing.exercises import Exercise, exercises, grade_id, is_solution, points
 
 FAILURE = "application/vnd.course.failure+json"
 TIMEOUT = "CellTimeoutError"
 
-_HEADING = re.compile(r"^#{1,6}\s+(?P<title>.+?)\s*#*$", re.MULTILINE)
 _HIDDEN = "BEGIN HIDDEN TESTS"
-_FIELD = ".{0,60}"  # what an author's f-string may put into a message
-_LEAST_WORDS = 4  # that tell a message from a piece of data
-_LEAST_TEXT = 10  # characters of its own that an f-string needs, to be told from any other text
-
+_LONGEST = 500  # characters of a message or heading
+_RUN_IT = "Run this test in your notebook to see what came."
 _TOO_LONG = "it ran too long and was stopped; look for a loop that never ends."
 _EXPLAINED = {
     "NotImplementedError": "this exercise is not written yet.",
@@ -36,10 +35,14 @@ _EXPLAINED = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one test cell came to; `message` is for its student, and empty where the test passed."""
+    """What one test cell came to; `message` is for its student, and empty where the test passed.
+
+    `guarded` says that its outputs may hold the data of hidden tests, and are not for the student.
+    """
 
     name: str
     hidden: bool
+    guarded: bool
     score: float
     points: float
     message: str
@@ -73,6 +76,7 @@ class Grade:
 def exercise_results(notebook: NotebookNode, grades: Mapping[str, Grade]) -> list[ExerciseResult]:
     """The exercises of an executed notebook with their tests still in it, in their order; `grades` by grade_id."""
     titles = _titles(notebook)
+    guarded = {id(cell) for cell in notebook.cells[first_hidden(notebook) :]}
     results = []
     for exercise in exercises(notebook):
         cells = [cell for cell in _graded(exercise) if grade_id(cell) in grades]
@@ -85,7 +89,7 @@ def exercise_results(notebook: NotebookNode, grades: Mapping[str, Grade]) -> lis
                 points=sum(points(cell) for cell in cells),
                 waiting=any(grade.waiting for grade in scored),
                 tests=tuple(
-                    _outcome(cell, grades[str(grade_id(cell))].score)
+                    _outcome(cell, grades[str(grade_id(cell))].score, id(cell) in guarded)
                     for cell in exercise.tests
                     if grade_id(cell) in grades
                 ),
@@ -95,20 +99,34 @@ def exercise_results(notebook: NotebookNode, grades: Mapping[str, Grade]) -> lis
 
 
 def is_hidden(cell: NotebookNode) -> bool:
-    """Whether a test cell is, or has, a hidden test."""
-    name = grade_id(cell) or ""
-    return bool(points(cell)) and ("-hidden" in name or _HIDDEN in cell.source)
+    """Whether a cell of the course's own is, or has, a hidden test."""
+    name = grade_id(cell)
+    if name is None or is_solution(cell):
+        return False
+    return kind_of(name) == "hidden" or _HIDDEN in cell.source
 
 
-def message_for(cell: NotebookNode) -> str:
-    """What the student is told about a test cell that did not get all of its points."""
+def first_hidden(notebook: NotebookNode) -> int:
+    """The position of the first hidden test, counted from 0; the number of cells where there is none."""
+    hidden = (position for position, cell in enumerate(notebook.cells) if is_hidden(cell))
+    return next(hidden, len(notebook.cells))
+
+
+def message_for(cell: NotebookNode, *, guarded: bool = False) -> str:
+    """What the student is told about a test cell that did not get all of its points.
+
+    `guarded` is for a visible test that ran after a hidden one.
+    """
     failure = failure_of(cell) or {}
     errors = [output for output in _outputs(cell) if output.output_type == "error"]
     error: Mapping[str, Any] = errors[0] if errors else {}
     name = str(failure.get("error") or error.get("ename", ""))
     message = str(failure.get("message") or error.get("evalue", "")).strip()
     if is_hidden(cell):
-        return message if _is_authors(message, cell.source) else _guarded(name, failure)
+        return authors_words(message, cell.source) or _guarded("A hidden test", name, failure)
+    if guarded:
+        words = authors_words(message, cell.source) or _guarded("This test", name, failure)
+        return words if name in _EXPLAINED else f"{words}{'' if words[-1] in '.!?' else '.'} {_RUN_IT}"
     if failure.get("message"):
         return message
     if name in _EXPLAINED:
@@ -142,13 +160,14 @@ def timed_out(notebook: NotebookNode) -> list[str]:
     ]
 
 
-def _outcome(cell: NotebookNode, score: float) -> Outcome:
+def _outcome(cell: NotebookNode, score: float, guarded: bool) -> Outcome:
     return Outcome(
         name=str(grade_id(cell)),
         hidden=is_hidden(cell),
+        guarded=guarded,
         score=score,
         points=points(cell),
-        message="" if score >= points(cell) else message_for(cell),
+        message="" if score >= points(cell) else message_for(cell, guarded=guarded)[:_LONGEST],
     )
 
 
@@ -168,71 +187,32 @@ def _titles(notebook: NotebookNode) -> dict[str, str]:
         for cell in exercise.solutions + exercise.tests
     }
     for cell in notebook.cells:
-        if cell.cell_type == "markdown" and (found := _HEADING.findall(cell.source)):
-            heading = found[-1]
+        if cell.cell_type == "markdown":
+            heading = _last_heading(cell.source) or heading
         if id(cell) in first_cells and heading:
             titles.setdefault(first_cells[id(cell)], heading)
     return titles
+
+
+def _last_heading(source: str) -> str:
+    """The last heading in a Markdown text, or an empty text."""
+    lines = [line for line in source.splitlines() if line.startswith("#") and len(line) <= _LONGEST]
+    titles = (line.lstrip("#").strip().rstrip("#").rstrip() for line in reversed(lines))
+    return next(filter(None, titles), "")
 
 
 def _outputs(cell: NotebookNode) -> list[NotebookNode]:
     return list(cell.get("outputs", []))
 
 
-def _guarded(error: str, failure: Mapping[str, Any]) -> str:
-    """What can be told of a failed hidden test without its author's help: the kind of error, if it is Python's own."""
+def _guarded(test: str, error: str, failure: Mapping[str, Any]) -> str:
+    """What can be told of a failed test without its author's help: the kind of error, if it is Python's own."""
     if error in _EXPLAINED:
-        return f"A hidden test failed: {_EXPLAINED[error]}"
+        return f"{test} failed: {_EXPLAINED[error]}"
     kind = getattr(builtins, error, None)
     own = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, AssertionError)
     if not own:  # a class of the student's can be named after the test's data
-        return "A hidden test failed."
+        return f"{test} failed."
     if failure.get("raised_line"):
-        return f"Your code raised {error} while a hidden test ran."
-    return f"A hidden test stopped with {error}: it could not use what your code gave back."
-
-
-def _is_authors(text: str, source: str) -> bool:
-    """Whether the author of a test wrote this text as a message.
-
-    An exception raised by the student's code carries whatever they want, the test's data included. So a message counts
-    where the source has it: after an assert's comma, as an argument `message=...`, or, where these name a variable, as
-    any text of some words.
-    """
-    try:
-        tree = compile(source, "", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    except SyntaxError:
-        return False
-    messages: list[ast.AST] = list(_messages(tree))
-    if not all(isinstance(node, ast.Constant | ast.JoinedStr) for node in messages):
-        messages += [node for node in ast.walk(tree) if _is_prose(node)]
-    return bool(text) and any(_fits(text, node) for node in messages)
-
-
-def _messages(tree: ast.AST) -> Iterator[ast.expr]:
-    """The expressions that are messages by where they stand."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assert) and node.msg:
-            yield node.msg
-        elif isinstance(node, ast.keyword) and node.arg == "message":
-            yield node.value
-
-
-def _is_prose(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and len(node.value.split()) >= _LEAST_WORDS
-    )
-
-
-def _fits(text: str, node: ast.AST) -> bool:
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, str) and node.value.strip() == text
-    if isinstance(node, ast.JoinedStr):
-        parts = [part.value if isinstance(part, ast.Constant) else None for part in node.values]
-        if sum(len(str(part).strip()) for part in parts if part is not None) < _LEAST_TEXT:
-            return False
-        pattern = "".join(_FIELD if part is None else re.escape(str(part)) for part in parts)
-        return re.fullmatch(pattern.strip(), text) is not None
-    return False
+        return f"Your code raised {error} while {test[0].lower()}{test[1:]} ran."
+    return f"{test} stopped with {error}: it could not use what your code gave back."

@@ -16,10 +16,12 @@ from nbformat.v4 import new_code_cell
 from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseAssignment, ExchangeSubmit
 from rich.console import Console
 
+from course.cage.level import cage_for_own_work
 from course.errors import CourseError
 from course.grading import engine
 from course.grading.engine import CourseFolder
 from course.grading.loop import grade_class
+from course.grading.progress import Watch
 from course.grading.report import class_table, write_class_page
 from course.proof.answers import Bank, bank_path, fill, load_bank
 from course.publishing.build import build
@@ -97,12 +99,15 @@ def demo(root: Path) -> int:
     folder = _make_folder(root, phases)
     work = {(student, lab.phase, lab.name): make(lab) for student, make in _CLASS.items() for lab in found}
     grades = []
+    level, why_uncaged = cage_for_own_work()
+    if why_uncaged:
+        console.print(why_uncaged, markup=False)
     with engine.log_to(folder.root / "exchange.log"):
         for phase in phases:
             console.print(f"{phase}: handed out, handed in by {len(_CLASS)}, collected", style="bold")
             _hand_in(folder, phase, work)
     for phase in phases:
-        grades.append(grade_class(folder.root, phase, console=console))
+        grades.append(grade_class(folder.root, phase, watch=Watch(console), caged=level is not None))
     for each in grades:
         console.print(class_table(each))
     broken = list(_broken_promises(folder, work))
@@ -232,6 +237,7 @@ def _make_folder(root: Path, phases: list[str]) -> CourseFolder:
 
 _SETTINGS = """
 # --- the demo: all of the class is one user, and nothing is kept outside of this folder
+c.CourseDirectory.db_url = f"sqlite:///{root / 'gradebook.db'}"
 c.Exchange.cache = str(root / "exchange-cache")
 c.ExchangeCollect.check_owner = False
 """

@@ -1,4 +1,4 @@
-"""Grade a lab's reference solution and its untouched release with stock nbgrader, as an instructor would."""
+"""Grade a lab's reference solution and its untouched release with stock nbgrader, as an instructor without us would."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def stock_faults(lab: Lab, place: Path) -> list[str]:
 
     worth = {str(grade_id(cell)): points(cell) for cell in read_lab(lab.text).cells if is_test(cell)}
     folder = engine.private_folder(place, lab.root)
+    folder.config.Autograde.pop("autograde_preprocessors", None)  # nbgrader's own steps, without the examiner
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbgrader's use of its database
         _make_gradebook(folder)

@@ -18,10 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from course import syllabus
+from course.cage import CageError
 from course.errors import CourseError
 from course.proof.answers import Bank, bank_faults, bank_path, load_bank
 from course.proof.attempts import Attempt, Mutation, attempts, cells, faults, mutation, reference_faults
 from course.proof.budget import budget_faults
+from course.proof.runners import disagreements, rounds, see
 from course.proof.stock import stock_faults
 from course.proof.trials import LabRun, Task, TrialRun, run_lab
 from course.publishing.build import build
@@ -37,12 +39,18 @@ _SLOTS = 2 * max(2, os.cpu_count() or 2)
 
 @dataclass
 class Verdict:
-    """What was found out about a lab; it is proven where nothing is in `faults`."""
+    """What was found out about a lab; it is proven where nothing is in `faults`.
+
+    `agreed` is how many of the bank's answers the kernel, nbgrader and the examiner judged alike, the untouched lab
+    included; `unexamined` says why the examiner could not be tried, where that is so.
+    """
 
     lab: str
     exercises: int
     answers: int
     seconds: float = 0.0
+    agreed: int = 0
+    unexamined: str = ""
     mutation: Mutation = field(default_factory=Mutation)
     faults: list[str] = field(default_factory=list)
 
@@ -72,6 +80,8 @@ def verify(root: Path, only: str | None = None) -> int:
     console.print(_table(verdicts))
     for verdict in verdicts:
         _print_details(console, verdict)
+    for reason in dict.fromkeys(verdict.unexamined for verdict in verdicts if verdict.unexamined):
+        console.print(Text(f"The examiner was not tried: {reason}"))
     for disagreement in disagreements:
         console.print(Text(f"✗ {disagreement}"))
     return 1 if disagreements or any(verdict.faults for verdict in verdicts) else 0
@@ -85,7 +95,11 @@ def _prove(chosen: Sequence[Lab], folder: Path) -> list[Verdict]:
         try:
             proofs = [_begin(lab, bank, slots, templates) for lab, bank in zip(chosen, banks, strict=True)]
             stock = [_stock_faults(lab, folder) for lab in chosen]
-            return [_judge(proof, found) for proof, found in zip(proofs, stock, strict=True)]
+            agreements = [_agreement(proof) for proof in proofs]
+            return [
+                _judge(proof, found, agreement)
+                for proof, found, agreement in zip(proofs, stock, agreements, strict=True)
+            ]
         except BaseException:  # such as Ctrl-C, which ends the running templates too
             templates.shutdown(wait=False, cancel_futures=True)
             raise
@@ -117,11 +131,37 @@ def _stock_faults(lab: Lab, folder: Path) -> list[str]:
         return [str(error)]
 
 
-def _judge(proof: _Proof, stock: list[str]) -> Verdict:
+@dataclass
+class _Agreement:
+    """Whether the examiner judges as nbgrader does, which runs a test where the answer is."""
+
+    tried: int = 0
+    faults: list[str] = field(default_factory=list)
+    unexamined: str = ""
+
+
+def _agreement(proof: _Proof) -> _Agreement:
+    result = _Agreement()
+    released = nbformat.read(proof.lab.release, as_version=4)
+    try:
+        for tried in rounds(proof.notebook, released, proof.bank):
+            found = list(disagreements(tried, see(proof.lab, tried)))
+            result.faults += found
+            fresh = sum(not name.startswith("the reference") for name in tried.answers.values())
+            result.tried += max(fresh - len(found), 0)
+    except CageError as error:
+        result.unexamined = str(error)
+    except CourseError as error:
+        result.faults.append(str(error))
+    return result
+
+
+def _judge(proof: _Proof, stock: list[str], agreement: _Agreement) -> Verdict:
     """Wait for a lab's runs, and say what is wrong with it; `stock` is what nbgrader found."""
     graded = [exercise for exercise in exercises(proof.notebook) if exercise.tests]
     answers = sum(len(proof.bank.answers.get(exercise.name, [])) for exercise in graded)
     verdict = Verdict(proof.lab.name, len(graded), answers)
+    verdict.agreed, verdict.unexamined = agreement.tried, agreement.unexamined
     found = [str(fault) for fault in bank_faults(proof.bank, graded)]
     try:
         for seed, future in zip(SEEDS, proof.runs, strict=True):
@@ -137,7 +177,7 @@ def _judge(proof: _Proof, stock: list[str]) -> Verdict:
                 found += budget_faults(proof.notebook, run, project=proof.lab.name.startswith("project"))
     except CourseError as error:
         found.append(str(error))
-    found += stock
+    found += stock + agreement.faults
     if verdict.mutation.rate < LEAST_RATE:
         found.append(
             f"the tests catch {verdict.mutation.rate:.1%} of the mutants, and must catch {LEAST_RATE:.0%}"
@@ -161,7 +201,7 @@ def _syllabus_faults(root: Path) -> list[str]:
 def _table(verdicts: Sequence[Verdict]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("lab", no_wrap=True)
-    for column in ("exercises", "answers", "mutants", "explained", "killed", "rate", "time", ""):
+    for column in ("exercises", "answers", "agreed", "mutants", "explained", "killed", "rate", "time", ""):
         table.add_column(column, justify="right")
     for verdict in verdicts:
         result = verdict.mutation
@@ -169,6 +209,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
             verdict.lab,
             str(verdict.exercises),
             str(verdict.answers),
+            "-" if verdict.unexamined else str(verdict.agreed),
             str(result.total),
             str(result.explained),
             str(result.killed),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PHASE = "01-shop"
@@ -263,3 +263,110 @@ def graded(published, tmp_path_factory):
     course.hand_in("spy", spying)
     grades = grade_class(course.root, PHASE, workers=2)
     return course, {student.student: student for student in grades.students}
+
+
+# --- a class whose notebooks take no time, for what grading does around them ----------------------------------------
+
+TINY = "02-tiny"
+_KINDS = {
+    "answer": {"solution": True, "grade": False, "locked": False, "task": False},
+    "test": {"solution": False, "grade": True, "locked": True, "task": False},
+    "essay": {"solution": True, "grade": True, "locked": False, "task": False},
+    "task": {"solution": False, "grade": False, "locked": True, "task": True},
+}
+
+
+class Tiny:
+    """A course folder with one phase of two small labs, and what tests do to it."""
+
+    phase = TINY
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = f"sqlite:///{root / 'gradebook.db'}"
+
+    def hand_in(self, student: str, when: str = "", **answers: str | None) -> Path:
+        """Hand in both labs with these answers by grade_id, at a time; a lab that is None is missing."""
+        folder = self.root / "submitted" / student / TINY
+        folder.mkdir(parents=True, exist_ok=True)
+        for lab in ("a-double", "b-greet"):
+            notebook = nbformat.read(self.root / "source" / TINY / f"{lab}.ipynb", as_version=4)
+            for cell in notebook.cells:
+                cell.source = answers.get(cell.id, cell.source)
+            if answers.get(lab[0], "") is not None:
+                nbformat.write(notebook, folder / f"{lab}.ipynb")
+        if when:
+            (folder / "timestamp.txt").write_text(when)
+        return folder
+
+    def rows(self, database: str = "") -> list[tuple]:
+        """All that a gradebook says of the class, without the ids that are made anew each time."""
+        from nbgrader.api import Gradebook
+
+        with Gradebook(database or self.database) as gradebook:
+            found = []
+            for submission in gradebook.find_assignment(TINY).submissions:
+                student = submission.student_id
+                found.append((student, submission.timestamp, submission.score, submission.max_score))
+                for notebook in submission.notebooks:
+                    lab = student, notebook.name
+                    found.append((*lab, notebook.score, notebook.late_submission_penalty))
+                    found += [
+                        (*lab, grade.name, grade.auto_score, grade.manual_score, grade.extra_credit,
+                         grade.score, bool(grade.needs_manual_grade))
+                        for grade in notebook.grades
+                    ]  # fmt: skip
+                    found += [
+                        (*lab, comment.name, comment.auto_comment, comment.manual_comment)
+                        for comment in notebook.comments
+                    ]
+        return sorted(found, key=repr)
+
+
+def _tiny_lab(*cells: tuple[str, str, str, int]) -> nbformat.NotebookNode:
+    notebook = new_notebook()
+    for kind, name, source, points in cells:
+        maker = new_code_cell if kind in ("answer", "test") else new_markdown_cell
+        cell = maker(source, id=name)
+        cell.metadata["nbgrader"] = {"schema_version": 3, "grade_id": name, **_KINDS[kind]}
+        if points:
+            cell.metadata["nbgrader"]["points"] = points
+        notebook.cells.append(cell)
+    return notebook
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tmp_path_factory):
+    from course.grading import engine
+    from course.grading.gradebook import make_tables
+
+    root = tmp_path_factory.mktemp("tiny")
+    (root / "source" / TINY).mkdir(parents=True)
+    labs = {
+        "a-double": _tiny_lab(
+            ("answer", "double", "def double(number):\n    ### BEGIN SOLUTION\n    return 2 * number\n    ### END SOLUTION", 0),
+            ("test", "double-visible", "assert double(2) == 4, 'two and two'", 1),
+            ("test", "double-hidden", "### BEGIN HIDDEN TESTS\nassert double(7) == 14, 'any number'\n### END HIDDEN TESTS", 2),
+            ("test", "double-share", "sum(double(n) == 2 * n for n in (2, 7)) / 2 * 3", 3),
+            ("essay", "why", "Why is that so?\n\n### BEGIN SOLUTION\nBecause.\n### END SOLUTION", 2),
+            ("task", "draw", "Draw it.", 2),
+        ),
+        "b-greet": _tiny_lab(
+            ("answer", "greet", "def greet(name):\n    ### BEGIN SOLUTION\n    return f'Hello {name}'\n    ### END SOLUTION", 0),
+            ("test", "greet-visible", "assert greet('Ada') == 'Hello Ada', 'a name'", 1),
+        ),
+    }  # fmt: skip
+    for lab, notebook in labs.items():
+        nbformat.write(notebook, root / "source" / TINY / f"{lab}.ipynb")
+    settings = (REPOSITORY / "nbgrader_config.py").read_text(encoding="utf-8")
+    (root / "nbgrader_config.py").write_text(settings, encoding="utf-8")
+    tiny = Tiny(root)
+    make_tables(tiny.database)
+    engine.register(engine.course_folder(root), TINY)
+    return root
+
+
+@pytest.fixture
+def tiny(tiny_source, tmp_path):
+    """A course folder of one's own whose notebooks take no time."""
+    return Tiny(shutil.copytree(tiny_source, tmp_path / "tiny"))

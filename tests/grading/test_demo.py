@@ -8,7 +8,8 @@ from course.proof import demo as module
 from course.proof.demo import demo
 
 
-def test_a_class_of_twelve_scores_what_the_bank_promises(course, capsys):
+def test_a_class_of_twelve_scores_what_the_bank_promises(course, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     gradebook = (course.root / "gradebook.db").read_bytes()
     assert demo(course.root) == 0
 
@@ -33,7 +34,7 @@ def test_a_class_of_twelve_scores_what_the_bank_promises(course, capsys):
     }
     for link in page.select("tbody a"):
         assert (place / link["href"]).exists()
-    assert "needs a human: ivan-not-json" in out
+    assert "needs a human │ ivan-not-json" in out
     assert (course.root / "gradebook.db").read_bytes() == gradebook
     assert not (course.root / "submitted").exists()
 

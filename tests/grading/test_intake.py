@@ -2,31 +2,19 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from course.grading.intake import MAX_BYTES, inspect, stage
-from course.grading.mend import mend
+from course.grading.intake import inspect, notebook_content
+from course.grading.reading import MAX_BYTES
 
-LABS = {"14a-select": ["all", "all-visible", "all-hidden"], "14b-joins": ["pairs", "pairs-visible"]}
+from .cells import graded, notebook
 
-
-def graded(name, source=""):
-    solution = not name.endswith(("-visible", "-hidden"))
-    meta = {
-        "schema_version": 3,
-        "grade_id": name,
-        "solution": solution,
-        "grade": not solution,
-        "locked": not solution,
-    }
-    return new_code_cell(source or f"# {name}", id=name, metadata={"nbgrader": meta})
-
-
-def notebook(*names):
-    return new_notebook(cells=[new_markdown_cell("# Lab", id="title"), *(graded(name) for name in names)])
+NAMES = {"14a-select": ["all", "all-visible", "all-hidden"], "14b-joins": ["pairs", "pairs-visible"]}
+LABS = {lab: [graded(name) for name in names] for lab, names in NAMES.items()}
 
 
 def text(*names):
@@ -38,7 +26,7 @@ def handed_in(tmp_path):
     """A submission's folder with both labs in order."""
     folder = tmp_path / "submitted" / "ann" / "04-databases"
     folder.mkdir(parents=True)
-    for lab, names in LABS.items():
+    for lab, names in NAMES.items():
         (folder / f"{lab}.ipynb").write_text(text(*names))
     return folder
 
@@ -70,7 +58,7 @@ def test_nothing_is_wrong_with_a_good_submission(handed_in):
     [
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (text(*LABS["14b-joins"]).encode()[:200], "cannot be read, because it is not JSON"),
+        (text(*NAMES["14b-joins"]).encode()[:200], "cannot be read, because it is not JSON"),
         (b"\xff\xfe\x00n\x00o", "cannot be read, because it is not text"),
         (b"[1, 2]", "is not a notebook"),
         (b"{}", "is not a notebook"),
@@ -105,8 +93,8 @@ def test_links_are_not_followed(handed_in, tmp_path):
         ("note", "data.txt is a link or a device"),
         ("note", "folder is a link or a device"),
     ]
-    stage(look(handed_in), tmp_path / "staged")
-    assert sorted(path.name for path in (tmp_path / "staged").rglob("*")) == ["14a-select.ipynb"]
+    assert look(handed_in).files == {"14a-select": handed_in / "14a-select.ipynb"}
+    assert look(handed_in).others == ()
 
 
 def test_a_missing_notebook_is_named(handed_in):
@@ -115,16 +103,15 @@ def test_a_missing_notebook_is_named(handed_in):
 
 
 @pytest.mark.parametrize("name", ["14b-joins (1).ipynb", "homework.ipynb", "inner/14b-joins.ipynb"])
-def test_a_renamed_notebook_is_known_by_its_cells(handed_in, tmp_path, name):
+def test_a_renamed_notebook_is_known_by_its_cells(handed_in, name):
     (handed_in / name).parent.mkdir(exist_ok=True)
     (handed_in / "14b-joins.ipynb").rename(handed_in / name)
     assert told(handed_in) == [("mended", f"{name} is 14b-joins under another name")]
-    stage(look(handed_in), tmp_path / "staged")
-    assert (tmp_path / "staged" / "14b-joins.ipynb").read_text() == text(*LABS["14b-joins"])
+    assert look(handed_in).files["14b-joins"] == handed_in / name
 
 
 def test_the_right_name_wins_over_a_copy(handed_in):
-    (handed_in / "14b-joins (1).ipynb").write_text(text(*LABS["14b-joins"]))
+    (handed_in / "14b-joins (1).ipynb").write_text(text(*NAMES["14b-joins"]))
     assert told(handed_in) == [("note", "14b-joins (1).ipynb is another copy of 14b-joins")]
     assert look(handed_in).files["14b-joins"].name == "14b-joins.ipynb"
 
@@ -139,7 +126,7 @@ def test_a_copy_is_graded_where_the_right_name_cannot_be_read(handed_in):
 
 
 def test_another_lab_under_this_labs_name_is_not_this_lab(handed_in):
-    (handed_in / "14b-joins.ipynb").write_text(text(*LABS["14a-select"]))
+    (handed_in / "14b-joins.ipynb").write_text(text(*NAMES["14a-select"]))
     assert told(handed_in) == [
         ("note", "14b-joins.ipynb is another copy of 14a-select"),
         ("human", "14b-joins.ipynb is missing"),
@@ -148,7 +135,7 @@ def test_another_lab_under_this_labs_name_is_not_this_lab(handed_in):
 
 def test_swapped_notebooks_are_graded_as_what_they_are(handed_in):
     for lab, other in (("14a-select", "14b-joins"), ("14b-joins", "14a-select")):
-        (handed_in / f"{lab}.ipynb").write_text(text(*LABS[other]))
+        (handed_in / f"{lab}.ipynb").write_text(text(*NAMES[other]))
     assert look(handed_in).files == {
         "14a-select": handed_in / "14b-joins.ipynb",
         "14b-joins": handed_in / "14a-select.ipynb",
@@ -163,7 +150,7 @@ def test_copied_and_deleted_cells_are_named(handed_in):
     ]
 
 
-def test_files_that_the_phase_does_not_know_are_noted_and_kept(handed_in, tmp_path):
+def test_files_that_the_phase_does_not_know_are_noted_and_kept(handed_in):
     (handed_in / "notes.ipynb").write_text(text())
     (handed_in / "inner").mkdir()
     (handed_in / "inner" / "helper.py").write_text("x = 1")
@@ -171,16 +158,12 @@ def test_files_that_the_phase_does_not_know_are_noted_and_kept(handed_in, tmp_pa
         ("note", "inner/helper.py does not belong to this phase"),
         ("note", "notes.ipynb is no lab of this phase"),
     ]
-    stage(look(handed_in), tmp_path / "staged")
-    assert (tmp_path / "staged" / "inner" / "helper.py").read_text() == "x = 1"
-    assert not (tmp_path / "staged" / "notes.ipynb").exists()
+    assert look(handed_in).others == (handed_in / "inner" / "helper.py",)
 
 
-def test_a_timestamp_that_is_none_is_left_out(handed_in, tmp_path):
+def test_a_timestamp_that_is_none_is_left_out(handed_in):
     (handed_in / "timestamp.txt").write_text("yesterday, I swear")
     assert look(handed_in).timestamp is None
-    stage(look(handed_in), tmp_path / "staged")
-    assert not (tmp_path / "staged" / "timestamp.txt").exists()
 
 
 def test_a_name_that_is_no_text_can_be_told(handed_in):
@@ -193,50 +176,105 @@ def test_a_name_that_is_no_text_can_be_told(handed_in):
     message.encode()
 
 
-# --- mending --------------------------------------------------------------------------------------------------------
-
-KNOWN = [graded(name) for name in ("one", "one-visible", "one-hidden", "two", "two-visible")]
-
-
-def names(mended):
-    return [cell.metadata.get("nbgrader", {}).get("grade_id", cell.source) for cell in mended.cells]
-
-
-def test_the_first_of_copied_cells_is_the_graded_one_and_the_others_stay():
-    work = new_notebook(cells=[graded("one", "first"), graded("one-visible"), graded("one", "second")])
-    mend(work, KNOWN[:2])
-    assert names(work) == ["one", "one-visible", "second"]
-    assert work.cells[0].source == "first"
-    assert len({cell.id for cell in work.cells}) == 3
+def test_a_folder_that_is_a_link_holds_nothing(handed_in, tmp_path):
+    (tmp_path / "eve").symlink_to(handed_in)
+    submission = inspect("eve", "04-databases", tmp_path / "eve", LABS)
+    assert submission.files == {}
+    assert [f"{each.file} {each.reason}" for each in submission.problems] == [
+        ". is a link",
+        "14a-select.ipynb is missing",
+        "14b-joins.ipynb is missing",
+    ]
 
 
-def test_deleted_tests_come_back_after_what_was_written_for_them():
-    work = new_notebook(cells=[new_code_cell("my answer"), graded("two"), new_code_cell("extra")])
-    mend(work, KNOWN)
-    assert names(work) == ["my answer", "one-visible", "one-hidden", "two", "extra", "two-visible"]
+def test_what_the_course_has_otherwise_is_told(handed_in):
+    work = notebook("all", "all-visible", "all-hidden")
+    work.cells[2].source = "pass"
+    work.cells.append(graded("other"))
+    (handed_in / "14a-select.ipynb").write_text(nbformat.writes(work))
+    assert told(handed_in) == [
+        ("mended", "14a-select.ipynb has another text in the read-only cell all-visible"),
+        ("mended", "14a-select.ipynb has the graded cell other, which the course does not know"),
+    ]
 
 
-def test_a_graded_cell_has_only_the_courses_metadata():
-    work = notebook("one", "one-visible")
-    work.cells[2].metadata["tags"] = ["skip-execution"]
-    work.cells[2].metadata.nbgrader["points"] = 1000
-    mend(work, KNOWN[:2])
-    assert work.cells[2].metadata == KNOWN[1].metadata
+def test_of_a_notebook_only_its_cells_go_on(handed_in):
+    path = handed_in / "14a-select.ipynb"
+    work = notebook("all")
+    work.metadata["x"] = "loot"
+    work.cells[1].outputs = [nbformat.v4.new_output("stream", text="loot")]
+    work.cells[1].source = "x = 'a\ud800\x00b'"
+    path.write_text(json.dumps(work))
+    content = notebook_content(path)
+    assert b"loot" not in content
+    read = nbformat.reads(content, as_version=4)
+    nbformat.validate(read)
+    assert read.cells[1].source == "x = 'a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b'"
+    assert notebook_content(path) == notebook_content(path)
 
 
-def test_cells_that_the_course_does_not_know_become_ordinary():
-    work = notebook("one", "another-labs-hidden")
-    mend(work, KNOWN[:1])
-    assert "nbgrader" not in work.cells[2].metadata
+def test_more_notes_than_anybody_reads_are_counted(handed_in):
+    for number in range(100):
+        (handed_in / f"{number}.txt").write_text("")
+    found = look(handed_in).problems
+    assert len(found) == 31
+    assert str(found[-1]).startswith("The folder has 70 more files")
 
 
-def test_ids_are_made_where_there_are_none_or_they_are_taken():
-    work = new_notebook(
-        cells=[new_code_cell("a", id="one"), new_code_cell("b", id="x"), new_code_cell("c", id="x")]
+# --- notebooks that are made to hurt --------------------------------------------------------------------------------
+
+HEAD = b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": ['
+BIG = 49_000_000
+BOMBS = {
+    "nested lists": (HEAD + b"[" * (BIG // 2) + b"]" * (BIG // 2) + b"]}", "is not a notebook: it is nested"),
+    "nested objects": (HEAD + b'{"a":' * (BIG // 6) + b"1" + b"}" * (BIG // 6) + b"]}", "is not a notebook: it is nested"),
+    "tiny cells": (HEAD + b",".join([b"{}"] * (BIG // 3)) + b"]}", "is too big"),
+    "small cells": (HEAD + b",".join([b'{"cell_type":"raw","source":""}'] * (BIG // 33)) + b"]}", "is too big"),
+    "much text": (HEAD + b'{"cell_type":"code","metadata":{},"source":"' + b"x" * BIG + b'"}]}', "is too big"),
+    "a deep small one": (HEAD + b"[" * 200_000, "is not a notebook: it is nested"),
+    "ten thousand cells": (HEAD + b",".join([b"{}"] * 10_001) + b"]}", "is too big"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_notebook_that_is_made_to_hurt_is_refused_soon_and_in_little_memory(handed_in, name):
+    content, reason = BOMBS[name]
+    (handed_in / "14b-joins.ipynb").write_bytes(content)
+    program = (
+        "import resource, sys, time; from pathlib import Path; from course.grading.reading import *\n"
+        "start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: read(Path(sys.argv[1]))\n"
+        "except Unreadable as error: print(error.reason)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+        "children = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(time.process_time() - start + children.ru_utime + children.ru_stime)"
     )
-    del work.cells[1]["id"]
-    work.cells.append(graded("one"))
-    work.nbformat_minor = 4
-    mend(work, KNOWN[:1])
-    assert work.cells[3].id == "one"
-    assert len({cell.id for cell in work.cells}) == 4
+    command = [sys.executable, "-c", program, str(handed_in / "14b-joins.ipynb")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    said, kilobytes, seconds = done.stdout.splitlines()
+    assert said.startswith(reason)
+    assert int(kilobytes) < 150_000
+    assert float(seconds) < 15
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b'"a": NaN, "b": -Infinity, "c": 1e999',
+        b'"a": ' + b"1" * 100_000,
+        b'"cells": [], "metadata": {"x": 1}',  # the later of two counts: here the one that was there
+        b'"a": "\\ud800\\u0000"',
+    ],
+)
+def test_json_that_other_readers_stumble_over_is_read(handed_in, extra):
+    path = handed_in / "14a-select.ipynb"
+    path.write_bytes(b"\xef\xbb\xbf{" + extra + b", " + path.read_bytes().lstrip()[1:])
+    assert told(handed_in) == []
+
+
+def test_a_large_honest_notebook_is_read(handed_in):
+    work = notebook("all", "all-visible", "all-hidden")
+    picture = {"image/png": "A" * 20_000_000}
+    work.cells[1].outputs = [nbformat.v4.new_output("display_data", picture)]
+    (handed_in / "14a-select.ipynb").write_text(nbformat.writes(work))
+    assert told(handed_in) == []

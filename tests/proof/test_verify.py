@@ -43,8 +43,10 @@ def test_a_sound_lab_is_proven(course, capsys):
     out = capsys.readouterr().out
     assert status == 0
     row = next(line for line in out.splitlines() if "01a-money" in line)
-    lab, exercises, answers, mutants, explained, killed, rate, _seconds, _unit, mark = row.split()
-    assert (lab, exercises, answers, explained, rate, mark) == ("01a-money", "2", "8", "3", "100.0%", "✓")
+    lab, exercises, answers, agreed, mutants, explained, killed, rate, _seconds, _unit, mark = row.split()
+    assert (lab, exercises, answers, agreed, explained, rate, mark) == (
+        *("01a-money", "2", "8", "10", "3", "100.0%", "✓"),
+    )
     assert int(mutants) == int(killed) + 3 > 18
     assert "✗" not in out
 
