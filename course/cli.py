@@ -10,6 +10,10 @@ import click
 
 from course.errors import CourseError
 
+# nbformat checks notebooks with jsonschema, which imports this if it can, to check addresses that notebooks do not have:
+# a second of building a grammar, at each start.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 
 class _Commands(click.Group):
     """Shows a CourseError as one message, without a traceback."""

@@ -273,11 +273,12 @@ _GROUPS = (BaseExceptionGroup, ExceptionGroup)
 
 
 class Runner:
-    """A shell that is ready to run one cell, in a process that is forked for it."""
+    """A shell that runs cells, each with names of its own."""
 
     def __init__(self) -> None:
         self._shell = Shell.instance()
         self._shell.transform_cell("0")  # type: ignore[no-untyped-call] # compiles what every cell needs
+        self._fresh = dict(self._shell.user_ns)
         self._hidden = self._told = False
 
     def student_printed(self, text: str) -> None:
@@ -305,10 +306,14 @@ class Runner:
     ) -> CellRun:
         """Run a cell in an event loop; its builtins are `names`. `raised` tells where the student's last error came from.
 
-        The loop is left as it is: what a test has started may go on until the process ends. `readable` says that the
+        The loop is left as it is: what a test has started may still be there. `readable` says that the
         notebook has switched the course's failures on. Of a hidden test, nothing that the student's code prints is kept.
         """
         shell = self._shell
+        shell.user_ns.clear()  # what an earlier test has called so is not this one's
+        shell.user_ns.update(self._fresh)
+        shell.outputs, self._told = Outputs(), False
+        shell.execution_count = 1
         if readable:
             extension.load(shell)
         else:

@@ -1,4 +1,7 @@
-"""Run test cells, each in a forked process of its own, and say what came of them: the trusted side of a submission.
+"""Run test cells in a forked process, and say what came of them: the trusted side of a submission.
+
+The process serves one job after the other, as a fork of all that is imported costs more than most tests. It is replaced
+when a job has left anything of itself: a thread, a task, a process, much memory, or no verdict.
 
 A job comes over the desk's door as a message (course.examiner.packets) with two file descriptors, the line to the
 student's kernel and the porter of the student's cage. The answer is a message too:
@@ -25,9 +28,10 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -49,6 +53,7 @@ Verdict = dict[str, Any]
 _MOST_VERDICT = 16 * 1024 * 1024  # bytes
 _ADDRESS_SPACE = 4 * 1024**3  # bytes
 _REAP_SECONDS = 5.0
+_MOST_GROWTH = 256 * 1024**2  # bytes of memory that earlier jobs may have left a child with
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -72,16 +77,17 @@ def main(here: Inside) -> None:
     known_exception("any")  # learns all that are loaded, so that a child need not
     gc.collect()
     gc.freeze()  # a child leaves the parent's objects alone
+    child: _Child | None = None
     while True:
         received = packets.receive(here.door)
         if received is None:
             return
-        job, (line, porter) = received
-        try:
-            verdict = _examine(runner, job, line, porter, here.door)
-        finally:
-            os.close(line)
-            os.close(porter)
+        job, fds = received
+        child = child or _Child(runner, here.door)
+        verdict, clean = child.examine(job, fds)
+        if not clean:
+            child.end()
+            child = None
         packets.send(here.door, verdict)
 
 
@@ -94,25 +100,57 @@ def _protect() -> None:
 # --- a job, seen from the desk --------------------------------------------------------------------------------------
 
 
-def _examine(runner: Runner, job: Job, line: int, porter: int, door: socket.socket) -> Verdict:
-    """Run a job in a child, and leave nothing of it behind."""
-    nonce = secrets.token_hex(16)
-    until = time.monotonic() + job["seconds"]
-    folder = tempfile.mkdtemp(prefix="test-")
-    hears, says = os.pipe()
-    child = os.fork()
-    if child == 0:
-        door.close()
-        os.close(hears)
-        _be_child(runner, job, (line, porter), says, nonce, folder, until)
-    os.close(says)
+class _Child:
+    """The process that runs tests, as the desk sees it."""
+
+    def __init__(self, runner: Runner, door: socket.socket) -> None:
+        hears, says = os.pipe()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._pid = os.fork()
+        if self._pid == 0:
+            for end in (door, ours):
+                end.close()
+            os.close(hears)
+            _be_child(runner, theirs, says)
+        os.close(says)
+        theirs.close()
+        self._door, self._hears = ours, hears
+        self._memory = _memory(self._pid)
+
+    def examine(self, job: Job, fds: Sequence[int]) -> tuple[Verdict, bool]:
+        """What came of a job, and whether it has left nothing behind; `fds` are closed."""
+        nonce = secrets.token_hex(16)
+        until = time.monotonic() + job["seconds"]
+        folder = tempfile.mkdtemp(prefix="test-")
+        try:
+            packets.send(self._door, {**job, "nonce": nonce, "folder": folder, "until": until}, fds)
+            said, stopped = _listen(self._hears, self._pid, until)
+        except OSError:
+            said, stopped = b"", "died"
+        finally:
+            for fd in fds:
+                os.close(fd)
+            shutil.rmtree(folder, ignore_errors=True)
+        verdict = _verdict(said, nonce) if not stopped else _no_verdict(stopped)
+        idle = bool(verdict.pop("idle", False))
+        return verdict, idle and not verdict["stopped"] and self._left_nothing()
+
+    def _left_nothing(self) -> bool:
+        return _descendants() == [self._pid] and _memory(self._pid) - self._memory < _MOST_GROWTH
+
+    def end(self) -> None:
+        """Leave nothing of it, nor of what it has started."""
+        self._door.close()
+        os.close(self._hears)
+        _end_family(self._pid)
+
+
+def _memory(process: int) -> int:
+    """What a process has in memory, in bytes; 0 where it is gone."""
     try:
-        said, stopped = _listen(hears, child, until)
-    finally:
-        os.close(hears)
-        _end_family(child)
-        shutil.rmtree(folder, ignore_errors=True)
-    return _verdict(said, nonce) if not stopped else _no_verdict(stopped)
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _listen(hears: int, child: int, until: float) -> tuple[bytes, str]:
@@ -196,21 +234,46 @@ def _descendants() -> list[int]:
 # --- a job, seen from its child -------------------------------------------------------------------------------------
 
 
-def _be_child(
-    runner: Runner, job: Job, ends: tuple[int, int], says: int, nonce: str, folder: str, until: float
-) -> NoReturn:
-    """Run the job's cell, say what came of it, and leave without any clean-up: the desk sees to that."""
+def _be_child(runner: Runner, door: socket.socket, says: int) -> NoReturn:
+    """Run jobs and say what came of each, until the desk has no more; leave without any clean-up: the desk sees to that."""
     try:
         os.setsid()
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        _limit(job["seconds"])
-        _move_to(folder)
-        _seed(job["seed"])
-        verdict = {**_run(runner, job, *ends, until), "nonce": nonce}
-        with os.fdopen(says, "wb") as pipe:
-            pipe.write(_packed(verdict) + b"\n")
+        while (received := packets.receive(door)) is not None:
+            job, (line, porter) = received
+            _limit(job["seconds"])
+            _move_to(job["folder"])
+            _seed(job["seed"])
+            loop = asyncio.new_event_loop()
+            with _as_before():
+                verdict = _run(runner, job, line, porter, loop, job["until"])
+            idle = threading.active_count() == 1 and not asyncio.all_tasks(loop)
+            if idle:
+                loop.close()
+            _write(says, _packed({**verdict, "nonce": job["nonce"], "idle": idle}) + b"\n")
     finally:
         os._exit(0)
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """Put back what a job has replaced for its time: the helpers, the ways into the network, the seeds, and its own."""
+    places: list[tuple[Any, str]] = [*helpers.places(), *seeds.places(), *Network.places()]
+    before = [(place, name, getattr(place, name)) for place, name in places]
+    environment, folder = dict(os.environ), Path.cwd()
+    try:
+        yield
+    finally:
+        for place, name, value in before:
+            setattr(place, name, value)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+
+
+def _write(pipe: int, text: bytes) -> None:
+    while text:
+        text = text[os.write(pipe, text) :]
 
 
 def _packed(verdict: Verdict) -> bytes:
@@ -227,13 +290,13 @@ def _as_text(value: object) -> str:
 def _limit(seconds: float) -> None:
     for limit, most in (
         (resource.RLIMIT_AS, _ADDRESS_SPACE),
-        (resource.RLIMIT_CPU, ceil(2 * seconds)),
+        (resource.RLIMIT_CPU, ceil(time.process_time() + 2 * seconds)),
         (resource.RLIMIT_CORE, 0),
     ):
         hard = resource.getrlimit(limit)[1]
         if hard != resource.RLIM_INFINITY:
             most = min(most, hard)
-        resource.setrlimit(limit, (most, most))
+        resource.setrlimit(limit, (most, hard))
 
 
 def _move_to(folder: str) -> None:
@@ -248,15 +311,33 @@ def _seed(seed: int | None) -> None:
         numpy.random.seed(seed)
 
 
-def _run(runner: Runner, job: Job, line: int, porter: int, until: float) -> Verdict:
+def _run(
+    runner: Runner, job: Job, line: int, porter: int, loop: asyncio.AbstractEventLoop, until: float
+) -> Verdict:
+    with socket.socket(fileno=line) as to_kernel, socket.socket(fileno=porter) as to_porter:
+        try:
+            return _run_over(runner, job, to_kernel, to_porter, loop, until)
+        finally:
+            with suppress(OSError):  # whoever still holds it: the kernel waits for the end of its line
+                to_kernel.shutdown(socket.SHUT_RDWR)
+
+
+def _run_over(
+    runner: Runner,
+    job: Job,
+    line: socket.socket,
+    porter: socket.socket,
+    loop: asyncio.AbstractEventLoop,
+    until: float,
+) -> Verdict:
     recording = None if job["recording"] is None else Recording.from_json(job["recording"])
-    session = Session(socket.socket(fileno=line), recording, record=job["record"], until=until)
+    session = Session(line, recording, record=job["record"], until=until)
     session.printed, session.warned = runner.student_printed, runner.student_warned
-    network = Network(socket.socket(fileno=porter))
+    network = Network(porter)
     helpers.install(session, network)
     seeds.share(session)
     network.join()
-    run = _run_cell(runner, job, session)
+    run = _run_cell(runner, job, session, loop)
     trouble = session.failed
     session.close()
     if trouble is not None and time.monotonic() >= until:
@@ -267,8 +348,7 @@ def _run(runner: Runner, job: Job, line: int, porter: int, until: float) -> Verd
     return verdict
 
 
-def _run_cell(runner: Runner, job: Job, session: Session) -> CellRun:
-    loop = asyncio.new_event_loop()
+def _run_cell(runner: Runner, job: Job, session: Session, loop: asyncio.AbstractEventLoop) -> CellRun:
     session.waits.attach(loop)
     try:
         names = session.names()

@@ -18,30 +18,44 @@ _PORTS = range(1, 1 << 16)
 _Class = TypeVar("_Class", bound=type)
 
 
-def install(session: Session, network: Network) -> None:
-    """Put this process's helpers in the place of those for the student's own kernel, for good."""
+def places() -> list[tuple[ModuleType, str]]:
+    """Where `install` puts its own: modules, and the names in them."""
     import course.lab
     import course.lab.services
     import course.lab.serving
     import course.lab.serving.server
     import course.lab.testing
 
+    lab, serving = course.lab, course.lab.serving
+    testing = ("given", "until", "read_file", "write_file", "shared")
+    return [
+        *((module, name) for module in (lab, course.lab.testing) for name in testing),
+        *((module, "serve") for module in (lab, serving, serving.server)),
+        (serving.server, "last_traceback"),
+        *((module, "postgres") for module in (lab, course.lab.services)),
+    ]
+
+
+def install(session: Session, network: Network) -> None:
+    """Put this process's helpers in the place of those for the student's own kernel."""
+    import course.lab.services
+    import course.lab.serving.server
+
     helpers = _Helpers(session)
-    _replace("given", helpers.given, course.lab, course.lab.testing)
-    _replace("until", helpers.until, course.lab, course.lab.testing)
-    _replace("read_file", helpers.read_file, course.lab, course.lab.testing)
-    _replace("write_file", helpers.write_file, course.lab, course.lab.testing)
-    _replace("shared", helpers.shared, course.lab, course.lab.testing)
     servers = _Servers(session, network, course.lab.serving.server)
-    _replace("serve", servers.serve, course.lab, course.lab.serving, course.lab.serving.server)
-    _replace("last_traceback", servers.last_traceback, course.lab.serving.server)
     lender = _Lender(network, course.lab.services.postgres)
-    _replace("postgres", lender.postgres, course.lab, course.lab.services)
-
-
-def _replace(name: str, function: Callable[..., Any], *modules: ModuleType) -> None:
-    for module in modules:
-        setattr(module, name, function)
+    own: dict[str, Callable[..., Any]] = {
+        "given": helpers.given,
+        "until": helpers.until,
+        "read_file": helpers.read_file,
+        "write_file": helpers.write_file,
+        "shared": helpers.shared,
+        "serve": servers.serve,
+        "last_traceback": servers.last_traceback,
+        "postgres": lender.postgres,
+    }
+    for module, name in places():
+        setattr(module, name, own[name])
 
 
 class _Helpers:

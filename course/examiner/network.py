@@ -53,10 +53,15 @@ class Network:
             with suppress(OSError):  # the port is taken there
                 loan.lend(there, port)
 
+    @staticmethod
+    def places() -> list[tuple[type[socket.socket], str]]:
+        """What `join` replaces."""
+        return [(socket.socket, name) for name in ("connect", "connect_ex", "bind")]
+
     def join(self) -> None:
-        """Join the two loopbacks, for all of this process and until its end."""
-        for name in ("connect", "connect_ex", "bind"):
-            setattr(socket.socket, name, self._reaching(getattr(socket.socket, name), binds=name == "bind"))
+        """Join the two loopbacks, for all of this process."""
+        for place, name in self.places():
+            setattr(place, name, self._reaching(getattr(place, name), binds=name == "bind"))
 
     def _reaching(self, act: _Act, *, binds: bool) -> _Act:
         def reach(own: socket.socket, address: Any) -> Any:  # noqa: ANN401 - as the method it stands for

@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from course.examiner.session import Session
 
 
+def places() -> list[tuple[Any, str]]:
+    """What `share` replaces."""
+    numpy = sys.modules.get("numpy")
+    return [(random, "seed"), *([(numpy.random, "seed")] if numpy else [])]
+
+
 def share(session: Session) -> None:
-    """From now on, for good, whoever seeds the generators of `random` or numpy here seeds those of the kernel as well."""
-    random.seed = _both(random.seed, session, "random")
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed = _both(numpy.random.seed, session, "numpy")
+    """From now on whoever seeds the generators of `random` or numpy here seeds those of the kernel as well."""
+    for place, name in places():
+        library = place.__name__.partition(".")[0]
+        setattr(place, name, _both(getattr(place, name), session, library))
 
 
 def seed(library: str, args: tuple[Any, ...], options: tuple[tuple[str, Any], ...]) -> None:

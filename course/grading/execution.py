@@ -91,7 +91,7 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
                 for index, cell in enumerate(self.nb.cells):
                     if cell.cell_type == "code":
                         await self._run_cell(cell, index, examiner)
-            if self.recording:
+            if self.recording and not self._dead:
                 await self._learn_imports()
         finally:
             await self._async_cleanup_kernel()

@@ -18,7 +18,8 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.preprocessors import ClearHiddenTests, GetGrades
+from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, GetGrades
+from nbgrader.utils import is_task
 from traitlets import Bool
 from traitlets.config import Config
 
@@ -89,7 +90,8 @@ class GetResults(GetGrades):  # type: ignore[misc]
 class HideTests(Preprocessor):
     """Take out of the notebook what is not for its student, and make the rest harmless; runs after GetResults.
 
-    Of a hidden test neither source nor output stays: the page shows its message instead. From the first hidden test on
+    Of a hidden test neither source nor output stays: the page shows its message instead. A mark scheme is for the
+    teacher alone. From the first hidden test on
     no cell's outputs stay: what ran after it may know its data. Whether there were any is not told either, for that
     could be made to spell out the data. Before it the panel of a visible test that failed stays, as the student knows
     it, without the error below it that only points to it. Of the progress, which is not kept while grading, no view
@@ -103,6 +105,8 @@ class HideTests(Preprocessor):
         curtain = first_hidden(nb)
         room = _Room()
         for index, cell in enumerate(nb.cells):
+            if is_task(cell):
+                ClearMarkScheme().preprocess_cell(cell, resources, index)
             cell.metadata = _own_metadata(cell)
             if is_hidden(cell):
                 ClearHiddenTests().preprocess_cell(cell, resources, index)

@@ -6,9 +6,11 @@ these places while it runs the lab once. What was learned is kept until the lab 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 import course.examiner
+import course.lab
 from course.errors import CourseError
 from course.files import write_atomically
 from course.grading.clean import folder_files
@@ -29,7 +32,7 @@ _CACHE = Path(".cache") / "examiner"
 
 @dataclass(frozen=True)
 class Reference:
-    """`recordings` by the digest of a test's source; `imports` are all modules that the lab has imported at its end.
+    """`recordings` by the digest of a test's source; `imports` are the modules that the lab and its tests import.
 
     `failed` are the tests that the reference solution does not pass, by grade_id, with their errors. Of these only as
     much is known as ran.
@@ -84,7 +87,21 @@ def _learn(source: Path, tests: Mapping[str, str], config: Config | None) -> Ref
         errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
         if is_test(cell) and errors:
             failed[str(grade_id(cell))] = f"{errors[0].ename}: {errors[0].evalue}"
-    return Reference(dict(run.recordings), list(run.imports), failed)
+    imports = {*run.imports, *_imports_of(cell.source for cell in notebook.cells if is_test(cell))}
+    return Reference(dict(run.recordings), sorted(imports), failed)
+
+
+def _imports_of(tests: Iterable[str]) -> Iterator[str]:
+    """The modules that tests import, and what they import from `course.lab`, which is found at its first use only."""
+    for source in tests:
+        with suppress(SyntaxError):  # a magic
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Import):
+                    yield from (alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module == course.lab.__name__:
+                    yield from (course.lab.home_of(alias.name) for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    yield node.module
 
 
 def _fingerprint(text: bytes, folder: Path) -> str:

@@ -63,6 +63,11 @@ __all__ = [
 ]
 
 
+def home_of(name: str) -> str:
+    """The module that a name of this package lives in."""
+    return _HOME.get(name, __name__)
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
     if name not in _HOME:
         raise AttributeError(f"module 'course.lab' has no attribute {name!r}")

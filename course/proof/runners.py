@@ -24,11 +24,10 @@ _SECONDS = 10
 
 @dataclass(frozen=True)
 class Round:
-    """A notebook to try: what is in it by exercise, and whether all of it is right."""
+    """A notebook to try, and what is in it by exercise."""
 
     notebook: NotebookNode
     answers: dict[str, str]
-    right: bool
 
 
 @dataclass(frozen=True)
@@ -42,19 +41,17 @@ class Seen:
 def rounds(lab: NotebookNode, released: NotebookNode, bank: Bank) -> list[Round]:
     """The notebooks to try; `lab` has the reference solution, `released` what students start from."""
     graded = [exercise for exercise in exercises(lab) if exercise.tests and exercise.solutions]
-    untouched = Round(
-        nbformat.from_dict(released), {each.name: "the untouched release" for each in graded}, False
-    )
+    untouched = Round(nbformat.from_dict(released), {each.name: "the untouched release" for each in graded})
     for cell, source in zip(untouched.notebook.cells, lab.cells, strict=False):
         if any(source is test for each in graded for test in each.tests):
             cell.source = source.source  # the hidden part is not in the release
-    right = _rounds(lab, graded, [bank.correct(each.name) for each in graded], right=True)
-    wrong = _rounds(lab, graded, [bank.wrong(each.name) for each in graded], right=False)
+    right = _rounds(lab, graded, [bank.correct(each.name) for each in graded])
+    wrong = _rounds(lab, graded, [bank.wrong(each.name) for each in graded])
     return [untouched, *right, *wrong]
 
 
 def disagreements(tried: Round, seen: Seen) -> Iterator[str]:
-    """Where the examiner judges otherwise than the kernel does, or than the bank promises."""
+    """Where the examiner judges otherwise than the kernel does."""
     owners = {str(grade_id(test)): each.name for each in exercises(tried.notebook) for test in each.tests}
     for test, in_kernel in seen.kernel.items():
         examined, answer = seen.examiner.get(test, "was not run"), tried.answers[owners[test]]
@@ -63,8 +60,6 @@ def disagreements(tried: Round, seen: Seen) -> Iterator[str]:
                 f"{test} judges {answer} differently: in a kernel it {_came(in_kernel)}, "
                 f"in the examiner it {_came(examined)}"
             )
-        elif tried.right and examined:
-            yield f"{test} rejects {answer} where several answers stand in one notebook: {examined}"
 
 
 def see(lab: Lab, tried: Round) -> Seen:
@@ -103,7 +98,7 @@ def _run(
 
 
 def _rounds(
-    lab: NotebookNode, graded: Sequence[Exercise], answers: Sequence[Sequence[Answer]], *, right: bool
+    lab: NotebookNode, graded: Sequence[Exercise], answers: Sequence[Sequence[Answer]]
 ) -> Iterator[Round]:
     for chosen in zip_longest(*answers):
         notebook = nbformat.from_dict(lab)
@@ -117,7 +112,7 @@ def _rounds(
                 )
         for cell in notebook.cells:
             cell.source = sources.get(str(grade_id(cell)), cell.source)
-        yield Round(notebook, names, right)
+        yield Round(notebook, names)
 
 
 def _error(cell: NotebookNode) -> str:

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from nbgrader.server_extensions.formgrader import handlers
 
 from course.grading import engine
-from course.grading.feedback import write_problem_page
+from course.grading.feedback import HideTests, write_problem_page
 from course.grading.intake import Problem
 from course.grading.messages import authors_words
 from course.grading.rendering import Recorded, RecordedGrade, render
@@ -663,3 +663,14 @@ def test_in_a_browser_no_page_runs_or_asks_for_anything(graded, outside, tmp_pat
         browser.close()
     assert asked == []
     assert attacks == []
+
+
+def test_a_mark_scheme_is_not_for_its_student():
+    scheme = new_markdown_cell(
+        "Explain.\n\n=== BEGIN MARK SCHEME ===\nOne point for idempotence.\n=== END MARK SCHEME ==="
+    )
+
+    notebook, _ = HideTests().preprocess(new_notebook(cells=[scheme]), {})
+
+    assert "Explain." in notebook.cells[0].source
+    assert "idempotence" not in notebook.cells[0].source

@@ -15,7 +15,7 @@ from nbgrader.api import Gradebook
 from course.cage.level import Level
 from course.cage.refusal import Missing
 from course.errors import CourseError
-from course.grading import jobs, loop
+from course.grading import jobs, loop, zygotes
 from course.grading.jobs import Note
 from course.grading.loop import grade, grade_class, grade_own_work
 
@@ -146,6 +146,7 @@ def test_own_work_is_graded_away_from_the_class(course, capsys, monkeypatch):
 def test_without_a_cage_own_work_is_graded_and_others_is_not(tiny, capsys, monkeypatch):
     none = Level("none", (Missing("this system has no cage for them", "grade in a Linux container"),))
     monkeypatch.setattr("course.cage.level.probe", lambda: none)
+    zygotes.level.cache_clear()
     monkeypatch.setattr(jobs, "_execute", quick.execute)
     monkeypatch.setattr(loop, "build", lambda *_: None)
     work = tiny.hand_in("ann")
