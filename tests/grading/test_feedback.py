@@ -669,6 +669,7 @@ def test_a_mark_scheme_is_not_for_its_student():
     scheme = new_markdown_cell(
         "Explain.\n\n=== BEGIN MARK SCHEME ===\nOne point for idempotence.\n=== END MARK SCHEME ==="
     )
+    scheme.metadata["nbgrader"] = {"task": True, "grade_id": "essay", "points": 1, "schema_version": 3}
 
     notebook, _ = HideTests().preprocess(new_notebook(cells=[scheme]), {})
 

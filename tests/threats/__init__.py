@@ -1,0 +1,1 @@
+"""Hostile submissions by class of threat, each graded through the real pipeline beside victims."""
