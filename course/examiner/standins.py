@@ -82,10 +82,6 @@ class StandIns:
             raise self._session.fail(Broken("malformed handle"))
         self._kept[handle] = cls
 
-    def drop(self, handle: str) -> None:
-        """Forget a container that stands in, because nobody but us has it."""
-        self._gone.append(handle)
-
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def read(self, part: list[Json], depth: int) -> Value:

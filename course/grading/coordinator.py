@@ -28,11 +28,11 @@ from course.files import write_atomically
 from course.grading import engine, jobs, marking
 from course.grading.clean import RECORDS
 from course.grading.executors import LostJob, Workers
+from course.grading.feedback import problem_page
 from course.grading.gradebook import MAKE_ROOM, RunGradebook, Scores, save
 from course.grading.intake import Problem, Submission
 from course.grading.jobs import PageJob, Report
 from course.grading.marking import Phase
-from course.grading.pages import render
 from course.grading.progress import Watch
 from course.grading.rendering import Recorded
 
@@ -182,9 +182,7 @@ class Coordinator:
         pages = {f"{lab}.html": page for lab, page in paper.pages.items()}
         for lab in phase.labs.keys() - paper.scores.keys():
             why = [problem for problem in paper.problems if problem.file == f"{lab}.ipynb"]
-            pages[f"{lab}.html"] = render(
-                "problem.html.j2", student=submission.student, phase=phase.name, lab=lab, problems=why
-            ).encode()
+            pages[f"{lab}.html"] = problem_page(submission.student, phase.name, lab, why)
         self._keep(self._feedback, phase.folder.feedback, submission, pages | _records(submission))
         if paper.scores:
             marking.write_record(phase, submission, paper.fingerprint, paper.problems)

@@ -163,12 +163,12 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
         self._kept = self._size = 0
         if not cell.source.strip():
             return
-        if examiner is not None and is_test(cell):
+        if self._dead:
+            cell.outputs = [_error(DEAD, self._dead)] if is_test(cell) else []
+        elif examiner is not None and is_test(cell):
             await self._examine(cell, examiner)
-        elif not self._dead:
+        else:
             await self._execute(cell, index)
-        elif is_test(cell):
-            cell.outputs = [_error(DEAD, self._dead)]
 
     async def _execute(self, cell: NotebookNode, index: int) -> None:
         """Run a cell of the student's or the course's own in the kernel."""
@@ -192,9 +192,6 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
         """Run a test cell in the examiner, which asks the kernel for what the test asks of the student's code."""
         name = str(grade_id(cell))
         self._tested_hidden = self._tested_hidden or is_hidden(cell)
-        if self._dead:
-            cell.outputs = [_error(DEAD, self._dead)]
-            return
         recording = None if self.recording else self.recordings.get(digest(cell.source))
         if recording is None and not self.recording:
             raise CourseError(
@@ -210,21 +207,11 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
         )
         if verdict.recording is not None:
             self.recordings = {**self.recordings, digest(cell.source): verdict.recording}
-        cell.outputs = self._outputs_of(verdict)
+        cell.outputs = _outputs_of(verdict)
         if verdict.stopped:
             self._notes.append(("timeout" if verdict.stopped == "time" else "examiner", name))
         if not verdict.released and not await self._answers():
             self._die(cell, 0, "dead" if not self._alive() else "unresponsive")
-
-    def _outputs_of(self, verdict: Verdict) -> list[NotebookNode]:
-        """A verdict as nbgrader reads it: an error where the cell did not run to its end."""
-        outputs = list(verdict.outputs)
-        if verdict.passed or any(output.output_type == "error" for output in outputs):
-            return outputs
-        if verdict.stopped == "time":
-            timeout = self.error_on_timeout
-            return [*outputs, _error(timeout["ename"], timeout["evalue"], timeout["traceback"])]
-        return [*outputs, _error("TestStopped", verdict.complaint or "The test did not run to its end")]
 
     def _die(self, cell: NotebookNode, index: int, kind: str) -> None:
         """From here on there is no kernel: the tests that come get no points."""
@@ -297,6 +284,14 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
                 return None
         output: NotebookNode | None = super().process_message(msg, cell, cell_index)
         return output
+
+
+def _outputs_of(verdict: Verdict) -> list[NotebookNode]:
+    """A verdict as nbgrader reads it: with an error wherever the cell did not run to its end."""
+    failed = any(output.output_type == "error" for output in verdict.outputs)
+    if verdict.passed or failed:
+        return verdict.outputs
+    return [*verdict.outputs, _error("TestStopped", verdict.complaint)]
 
 
 def digest(source: str) -> str:

@@ -23,7 +23,6 @@ from nbgrader.utils import is_task
 from traitlets import Bool
 from traitlets.config import Config
 
-from course.files import write_atomically
 from course.grading.intake import Problem
 from course.grading.pages import NAME, TEMPLATES, number, prose, render
 from course.grading.results import (
@@ -206,10 +205,10 @@ def verdict(result: ExerciseResult | Outcome) -> str:
     return "partly" if result.score > 0 else "not yet"
 
 
-def write_problem_page(path: Path, student: str, phase: str, lab: str, problems: Sequence[Problem]) -> None:
-    """Write the page for a lab that could not be graded: why, and what to do."""
+def problem_page(student: str, phase: str, lab: str, problems: Sequence[Problem]) -> bytes:
+    """The page for a lab that could not be graded: why, and what to do."""
     page = render("problem.html.j2", student=student, phase=phase, lab=lab, problems=problems)
-    write_atomically(path, page.encode(errors="replace"))
+    return page.encode(errors="replace")
 
 
 @cache

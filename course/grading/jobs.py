@@ -103,7 +103,7 @@ class Report:
 
     `scores` are nbgrader's by grade_id, None where a teacher has to give the points; `unanswered` are the answers
     that are as they were released. `refusal` is what an instructor has to mend before anybody can be graded; `seconds`
-    is CPU time, the kernel's included where it can be known, and `log` is what nbgrader had to say.
+    is the worker's own CPU time, without the cells', and `log` is what nbgrader had to say.
     """
 
     notebook: bytes = b""

@@ -22,13 +22,14 @@ def stock_faults(lab: Lab, place: Path) -> list[str]:
     Raises CourseError where nbgrader cannot even read the lab's phase.
     """
     from course.grading import engine  # nbgrader takes seconds to import
+    from course.grading.gradebook import make_tables
 
     worth = {str(grade_id(cell)): points(cell) for cell in read_lab(lab.text).cells if is_test(cell)}
     folder = engine.private_folder(place, lab.root)
     folder.config.Autograde.pop("autograde_preprocessors", None)  # nbgrader's own steps, without the examiner
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbgrader's use of its database
-        _make_gradebook(folder)
+        make_tables(folder.database)
         engine.register(folder, lab.phase)
         try:
             reference = _scores(folder, lab, "reference", lab.source)
@@ -41,16 +42,6 @@ def stock_faults(lab: Lab, place: Path) -> list[str]:
         *(f"nbgrader does not give the reference solution all points for {test}" for test in lost),
         *(f"nbgrader gives the untouched release points for {test}" for test in given),
     ]
-
-
-def _make_gradebook(folder: CourseFolder) -> None:
-    """Make an empty gradebook. nbgrader would ask for its version too, which takes seconds: this one is never migrated."""
-    from nbgrader.api import Base
-    from sqlalchemy import create_engine
-
-    database = create_engine(folder.database)
-    Base.metadata.create_all(database)
-    database.dispose()
 
 
 def _scores(folder: CourseFolder, lab: Lab, student: str, notebook: Path) -> dict[str, float]:

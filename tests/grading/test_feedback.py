@@ -12,8 +12,9 @@ from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 from nbgrader.server_extensions.formgrader import handlers
 
+from course.files import write_atomically
 from course.grading import engine
-from course.grading.feedback import HideTests, write_problem_page
+from course.grading.feedback import HideTests, problem_page
 from course.grading.intake import Problem
 from course.grading.messages import authors_words
 from course.grading.rendering import Recorded, RecordedGrade, render
@@ -524,7 +525,7 @@ def test_formgrader_shows_all_of_what_is_harmless():
 
 def test_pages_of_problems_and_of_the_class_do_nothing_either(tmp_path):
     problem = Problem(HOSTILE, HOSTILE, HOSTILE, "human")
-    write_problem_page(tmp_path / "problem.html", HOSTILE, HOSTILE, HOSTILE, [problem])
+    (tmp_path / "problem.html").write_bytes(problem_page(HOSTILE, HOSTILE, HOSTILE, [problem]))
     student = StudentGrades(HOSTILE.replace("/", ""), {HOSTILE: 1.0}, (problem,), True)
     write_class_page(
         HOSTILE, [ClassGrades(HOSTILE, {HOSTILE: 1.0}, (student,))], tmp_path / "class.html", tmp_path
@@ -539,7 +540,7 @@ def test_pages_of_problems_and_of_the_class_do_nothing_either(tmp_path):
 def test_a_problem_page_replaces_a_link_and_does_not_follow_it(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "page.html").symlink_to(tmp_path / "mine.txt")
-    write_problem_page(tmp_path / "page.html", "ann", "01-shop", "01a-prices", [])
+    write_atomically(tmp_path / "page.html", problem_page("ann", "01-shop", "01a-prices", []))
     assert (tmp_path / "mine.txt").read_text() == "mine"
     assert "could not be graded" in (tmp_path / "page.html").read_text()
 

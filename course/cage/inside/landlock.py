@@ -59,11 +59,6 @@ class Held:
         return self.abi >= 4
 
     @property
-    def devices(self) -> bool:
-        """Special requests (ioctl) to devices."""
-        return self.abi >= 5
-
-    @property
     def signals(self) -> bool:
         """Signals to processes that are not restricted alike; abstract unix sockets come with them."""
         return self.abi >= 6
