@@ -22,14 +22,14 @@ import nbformat
 from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute, IgnorePattern, LimitOutput
-from nbgrader.utils import compute_checksum, determine_grade, is_grade
+from nbgrader.utils import determine_grade, is_grade
 from traitlets.config import Config
 
 from course.errors import CourseError
 from course.grading.reading import parse
 from course.grading.rebuild import rebuild
 from course.grading.rendering import Recorded, render
-from course.grading.results import timed_out
+from course.grading.results import is_untouched, timed_out
 from course.publishing.exercises import grade_id, is_solution
 
 # nbgrader's steps between running a notebook and saving its grades.
@@ -210,14 +210,10 @@ def _graded(job: Job) -> Report:
             str(grade_id(cell)): determine_grade(cell, _log)[0] for cell in notebook.cells if is_grade(cell)
         },
         unanswered=tuple(
-            str(grade_id(cell)) for cell in notebook.cells if is_solution(cell) and _is_untouched(cell)
+            str(grade_id(cell)) for cell in notebook.cells if is_solution(cell) and is_untouched(cell)
         ),
         notes=notes,
     )
-
-
-def _is_untouched(cell: NotebookNode) -> bool:
-    return bool(cell.metadata.nbgrader.get("checksum") == compute_checksum(cell))
 
 
 def _execute(notebook: NotebookNode, job: Job, config: Config, folder: str) -> list[Note]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbformat import NotebookNode
+from nbgrader.utils import compute_checksum
 
 from course.grade_ids import kind_of
 from course.grading.messages import authors_words
@@ -24,6 +25,7 @@ TIMEOUT = "CellTimeoutError"
 _HIDDEN = "BEGIN HIDDEN TESTS"
 _LONGEST = 500  # characters of a message or heading
 _RUN_IT = "Run this test in your notebook to see what came."
+_UNWRITTEN = "This exercise is not written yet: its cell is as you got it."
 _TOO_LONG = "it ran too long and was stopped; look for a loop that never ends."
 _EXPLAINED = {
     "NotImplementedError": "this exercise is not written yet.",
@@ -81,6 +83,8 @@ def exercise_results(notebook: NotebookNode, grades: Mapping[str, Grade]) -> lis
     for exercise in exercises(notebook):
         cells = [cell for cell in _graded(exercise) if grade_id(cell) in grades]
         scored = [grades[str(grade_id(cell))] for cell in cells]
+        unwritten = bool(exercise.solutions) and all(map(is_untouched, exercise.solutions))
+        known = _UNWRITTEN if unwritten else ""
         results.append(
             ExerciseResult(
                 name=exercise.name,
@@ -89,13 +93,18 @@ def exercise_results(notebook: NotebookNode, grades: Mapping[str, Grade]) -> lis
                 points=sum(points(cell) for cell in cells),
                 waiting=any(grade.waiting for grade in scored),
                 tests=tuple(
-                    _outcome(cell, grades[str(grade_id(cell))].score, id(cell) in guarded)
+                    _outcome(cell, grades[str(grade_id(cell))].score, id(cell) in guarded, known)
                     for cell in exercise.tests
                     if grade_id(cell) in grades
                 ),
             )
         )
     return results
+
+
+def is_untouched(cell: NotebookNode) -> bool:
+    """Whether an answer is as it was released."""
+    return bool(cell.metadata.nbgrader.get("checksum") == compute_checksum(cell))
 
 
 def is_hidden(cell: NotebookNode) -> bool:
@@ -160,14 +169,15 @@ def timed_out(notebook: NotebookNode) -> list[str]:
     ]
 
 
-def _outcome(cell: NotebookNode, score: float, guarded: bool) -> Outcome:
+def _outcome(cell: NotebookNode, score: float, guarded: bool, message: str) -> Outcome:
+    """`message` is what to say where the test fails, if that does not depend on how."""
     return Outcome(
         name=str(grade_id(cell)),
         hidden=is_hidden(cell),
         guarded=guarded,
         score=score,
         points=points(cell),
-        message="" if score >= points(cell) else message_for(cell, guarded=guarded)[:_LONGEST],
+        message="" if score >= points(cell) else message or message_for(cell, guarded=guarded)[:_LONGEST],
     )
 
 

@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 from nbgrader.server_extensions.formgrader import handlers
+from nbgrader.utils import compute_checksum
 
 from course.files import write_atomically
 from course.grading import engine
@@ -22,6 +23,7 @@ from course.grading.report import ClassGrades, StudentGrades, write_class_page
 from course.grading.results import FAILURE, Grade, exercise_results, message_for
 from course.lab.panels import passed_html
 
+from .cells import graded as graded_cell
 from .conftest import REPOSITORY
 
 HIDDEN = """\
@@ -676,3 +678,21 @@ def test_a_mark_scheme_is_not_for_its_student():
 
     assert "Explain." in notebook.cells[0].source
     assert "idempotence" not in notebook.cells[0].source
+
+
+def test_an_exercise_that_is_as_it_was_released_is_called_unwritten():
+    answer, test = (
+        graded_cell("greet", "# Write your code here"),
+        graded_cell("greet-visible", "assert greet() == 1"),
+    )
+    answer.metadata.nbgrader["checksum"] = compute_checksum(answer)
+    test.outputs = [new_output("error", ename="SQLError", evalue="no", traceback=[])]
+    lab = new_notebook(cells=[answer, test])
+    grades = {"greet-visible": Grade(0)}
+
+    [untouched] = exercise_results(lab, grades)
+    answer.source = "def greet(): return 2"
+    [wrong] = exercise_results(lab, grades)
+
+    assert untouched.message == "This exercise is not written yet: its cell is as you got it."
+    assert wrong.message == "SQLError: no"
