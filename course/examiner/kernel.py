@@ -73,12 +73,13 @@ class ExaminedKernel(IPythonKernel):
 
     async def examine_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:  # noqa: ANN401
         """Serve the line that a request names, until the other side says that it is done, goes, or is interrupted."""
-        line = _line(self.parent.door, str(parent["content"].get("line", "")))
-        if line is not None:
-            with line, self._silent(), _interruptible():
-                await student.serve(line, self.shell.user_ns, asyncio.get_running_loop())
-        reply = {"status": "error" if line is None else "ok"}
-        self.session.send(stream, "examine_reply", reply, parent, ident=ident)
+        with _uninterrupted():  # an interrupt that comes when the line is done with must not cost the reply
+            line = _line(self.parent.door, str(parent["content"].get("line", "")))
+            if line is not None:
+                with suppress(KeyboardInterrupt), line, self._silent(), _interruptible():
+                    await student.serve(line, self.shell.user_ns, asyncio.get_running_loop())
+            reply = {"status": "error" if line is None else "ok"}
+            self.session.send(stream, "examine_reply", reply, parent, ident=ident)
 
     @contextmanager
     def _silent(self) -> Iterator[None]:
@@ -165,6 +166,16 @@ def _line(door: socket.socket, token: str) -> socket.socket | None:
         if line is None or packet == token.encode():
             return line
         line.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Take no notice of interrupts."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

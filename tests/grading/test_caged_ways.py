@@ -15,7 +15,8 @@ SPY = """
 import os, sqlite3
 found = []
 for folder, _, files in os.walk("/"):
-    found += [os.path.join(folder, name) for name in files if name in ("gradebook.db", "01a-prices.md")]
+    if "site-packages" not in folder:  # nbgrader brings a gradebook for its own tests
+        found += [os.path.join(folder, name) for name in files if name in ("gradebook.db", "01a-prices.md")]
 try:
     sqlite3.connect(GRADEBOOK).execute("UPDATE grade SET auto_score = 99")
     print("the gradebook is open")
