@@ -237,14 +237,18 @@ class _Worker:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _start(self) -> None:
-        alone = sys.platform == "linux" and threading.active_count() == 1
-        context: Any = multiprocessing.get_context("fork" if alone else "spawn")
+        context: Any = multiprocessing.get_context(_start_method())
         self._pipe, theirs = context.Pipe()
         self._scratch = tempfile.mkdtemp(prefix="course-grading-")
         self._process: BaseProcess = context.Process(target=_work, args=(theirs, self._scratch), daemon=True)
         self._process.start()
         self._ready = False
         theirs.close()
+
+
+def _start_method() -> str:
+    """Only a process with one thread can be forked safely."""
+    return "fork" if sys.platform == "linux" and threading.active_count() == 1 else "spawn"
 
 
 def _work(pipe: Connection, scratch: str) -> None:

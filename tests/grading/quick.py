@@ -12,7 +12,7 @@ from pathlib import Path
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from course.grading import jobs
+from course.grading import executors, jobs
 
 _hold = 0.0
 
@@ -25,6 +25,15 @@ def execute(notebook, job, config, folder):
             cell.outputs = _outputs(cell.source, names)
     time.sleep(_hold)
     return []
+
+
+def install(monkeypatch, how=None):
+    """Have this, or what `how` does, done in the processes that grade.
+
+    They are forked in any case: they would not know of it when a thread of an earlier test made them start afresh.
+    """
+    monkeypatch.setattr(jobs, "_execute", how or execute)
+    monkeypatch.setattr(executors, "_start_method", lambda: "fork")
 
 
 class QuickExecute(NbGraderPreprocessor):

@@ -13,7 +13,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from course.errors import CourseError
-from course.grading import coordinator, engine, gradebook, jobs
+from course.grading import coordinator, engine, gradebook
 from course.grading.coordinator import alone
 from course.grading.loop import grade_class
 
@@ -55,7 +55,7 @@ LATE = '\nc.AssignLatePenalties.plugin_class = "half.Half"\n'
 def quickly(request, monkeypatch):
     """No kernels, but where they are asked for."""
     if "kernels" not in request.node.name:
-        monkeypatch.setattr(jobs, "_execute", quick.execute)
+        quick.install(monkeypatch)
 
 
 def hand_in_everything(tiny):

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy
 
 from course.errors import CourseError
-from course.grading import engine, gradebook, jobs
+from course.grading import engine, gradebook
 from course.grading.loop import grade_class
 from course.lab.services import postgres
 
@@ -21,7 +21,7 @@ def server():
 
 def test_the_rows_are_those_of_sqlite(tiny, server, monkeypatch):
     """Graded twice, with a teacher's points in between."""
-    monkeypatch.setattr(jobs, "_execute", quick.execute)
+    quick.install(monkeypatch)
     tiny.hand_in("ann", "2026-01-05 10:00:00 UTC")
     tiny.hand_in("ben", double=WRONG, b=None)
     grade_class(tiny.root, tiny.phase, caged=False)
