@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from course.grading import jobs, loop
+from course import cli
+from course.grading import jobs
 
 
 def no_page(data: bytes) -> bytes:
@@ -13,11 +13,11 @@ def no_page(data: bytes) -> bytes:
     return b""
 
 
-def main(phase: str, workers: str = "") -> int:
+def main(phase: str, workers: str = "") -> None:
     """Grade the phase in the course folder that is the working directory."""
     jobs.make_page = no_page
-    return loop.grade(Path.cwd(), phase, workers=int(workers) if workers else None)
+    cli.main(["grade", phase, *(["--workers", workers] if workers else [])])
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])
