@@ -47,6 +47,7 @@ PRELOAD = (
     "tornado.platform.asyncio",
     "course.examiner.desk",
     "course.examiner.kernel",
+    "course.examiner.undebugged",
     "course.lab.extension",
     "course.lab.serving.server",
     "course.lab.services",
