@@ -43,7 +43,8 @@ _log = logging.getLogger(__name__)
 class Zygote:
     """A process in a cage that has imported everything once, and forks cells; a context manager.
 
-    It ends, with all its cells, at `close()` and when this process ends, in whatever way.
+    It ends, with all its cells, at `close()` and when this process ends, in whatever way. Processes that are forked from
+    this one may order cells too, which end with the process that ordered them.
     """
 
     def __init__(
@@ -296,10 +297,16 @@ class _Users:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._choose()
+
+    def _choose(self) -> None:
+        self._chooser = os.getpid()
         self._last = secrets.randbelow(_USERS)  # graders at the same time will hardly use the same
 
     def next(self) -> int:
         with self._lock:
+            if self._chooser != os.getpid():  # forked
+                self._choose()
             self._last = (self._last + 1) % _USERS
             return _FIRST_USER + self._last
 

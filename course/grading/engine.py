@@ -127,12 +127,12 @@ def _lab(folder: CourseFolder, gradebook: Gradebook, phase: str, notebook: Noteb
     return Lab(cells, json.loads(notebook.kernelspec or "{}"))
 
 
-def job_settings(folder: CourseFolder) -> dict[str, Any]:
-    """Those of the course's settings that say how a notebook is run, as plain data.
+def job_settings(config: Config) -> dict[str, Any]:
+    """Those of a course's settings that say how a notebook is run, as plain data.
 
     Raises CourseError where one of them is not.
     """
-    found = {name: dict(folder.config[name]) for name in _JOB_SETTINGS if name in folder.config}
+    found = {name: dict(config[name]) for name in _JOB_SETTINGS if name in config}
     try:
         settings: dict[str, Any] = json.loads(json.dumps(found))
     except TypeError as error:

@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
+from course.grading.engine import job_settings
 from course.grading.execution import CagedExecute
 from course.grading.rebuild import known_cells, lab_order
 from course.grading.reference import reference
@@ -34,7 +35,7 @@ class Examine(CagedExecute):
             source = Path(phase) / f"{where['notebook']}.ipynb"
             with Gradebook(where["db_url"], folder.course_id) as gradebook:
                 known = known_cells(gradebook, where["assignment"], where["notebook"], lab_order(source))
-            learned = reference(Path(folder.root), source, known, self.config)
+            learned = reference(Path(folder.root), source, known, job_settings(self.config))
             for test, error in learned.failed.items():
                 self.log.warning("The reference solution in %s does not pass %s: %s", source, test, error)
             self.recordings, self.imports = learned.recordings, learned.imports

@@ -13,7 +13,8 @@ import logging
 import os
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,16 @@ class Job:
         head, (notebook, *files) = _unpack(data)
         lab = Lab(**head["lab"] | {"cells": [nbformat.from_dict(cell) for cell in head["lab"]["cells"]]})
         return cls(lab, notebook, dict(zip(head["files"], files, strict=True)), head["config"], head["caged"])
+
+    @contextmanager
+    def laid_out(self) -> Iterator[str]:
+        """A temporary folder with the files, to run the notebook in."""
+        with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+            for name, content in self.files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            yield folder
 
 
 @dataclass(frozen=True)
@@ -196,11 +207,7 @@ def _graded(job: Job) -> Report:
     if job.lab.kernelspec:
         notebook.metadata["kernelspec"] = job.lab.kernelspec
     config = Config(job.config)
-    with tempfile.TemporaryDirectory(prefix="grading-") as folder:
-        for name, content in job.files.items():
-            path = Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    with job.laid_out() as folder:
         notes = _execute(notebook, job, config, folder)
     for step in _AFTERWARDS:
         notebook, _ = step(config=config, log=_log)(notebook, {})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -16,10 +17,12 @@ from course.cage.level import cage_for_own_work
 from course.errors import CourseError
 from course.grading import engine, executors, zygotes
 from course.grading.coordinator import Coordinator, alone
+from course.grading.executors import LostJob, Workers
 from course.grading.gradebook import RunGradebook, make_tables
 from course.grading.intake import Problem, Submission
 from course.grading.marking import Phase, look, marked_before, prepare
 from course.grading.progress import Watch
+from course.grading.reference import Work
 from course.grading.report import ClassGrades, StudentGrades, class_table, own_table
 from course.grading.results import exercise_results
 from course.publishing.build import build
@@ -165,16 +168,31 @@ def _mark(
     """Grade submissions with at most so many processes here, or on a cluster; returns the problems by student."""
     if not submissions:
         return {}
+    if scheduler:
+        with executors.cluster(scheduler, phase.deadline) as workers:
+            taught = phase.taught(partial(_learned, workers))
+            return _mark_with(workers, taught, submissions, watch)
+    # in processes, as it starts threads: none may be here when those that grade are forked
+    with executors.processes(1, phase.deadline) as workers:
+        taught = phase.taught(partial(_learned, workers))
+    wanted = {lab for each in submissions for lab in each.files if phase.caged}
     count = min(most, len(submissions) * len(phase.labs))
-    where = (
-        executors.cluster(scheduler, phase.deadline)
-        if scheduler
-        else executors.processes(count, phase.deadline)
-    )
-    with where as available, watch:
-        taught = phase.taught()  # after the workers have started: it may start threads
-        gradebook = RunGradebook(phase.folder.database, phase.folder.course_id)
-        try:
-            return Coordinator(taught, gradebook, available, watch).grade(submissions)
-        finally:
-            gradebook.close()
+    with (
+        zygotes.lent(taught.labs[lab].imports for lab in wanted),
+        executors.processes(count, phase.deadline) as workers,
+    ):
+        return _mark_with(workers, taught, submissions, watch)
+
+
+def _learned(workers: Workers, work: Work, job: bytes) -> bytes:
+    try:
+        return workers.submit(work, job).result()
+    except LostJob as error:
+        raise CourseError(f"The reference solution {error}; run its notebook, and mend it") from error
+
+
+def _mark_with(
+    workers: Workers, phase: Phase, submissions: Sequence[Submission], watch: Watch
+) -> dict[str, tuple[Problem, ...]]:
+    with watch, RunGradebook(phase.folder.database, phase.folder.course_id) as gradebook:
+        return Coordinator(phase, gradebook, workers, watch).grade(submissions)

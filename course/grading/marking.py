@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from course.grading.gradebook import RunGradebook
 from course.grading.intake import Problem, Submission, inspect, notebook_content
 from course.grading.jobs import Job, Lab, Note, Report
 from course.grading.reading import read_bytes
+from course.grading.reference import Work, reference
 from course.publishing.exercises import points
 from course.publishing.layout import other_files
 
@@ -58,19 +59,17 @@ class Phase:
         most = max((len(lab.cells) for lab in self.labs.values()), default=0) + _EXTRA_CELLS
         return _EXTRA_SECONDS + _PATIENCE * most * (self.cell_seconds or 3600)
 
-    def taught(self) -> Phase:
+    def taught(self, do: Callable[[Work, bytes], bytes]) -> Phase:
         """The phase with what the examiner has to know of each lab, learned from the reference solutions if need be.
 
-        Raises CourseError where one does not pass, or there is no cage.
+        `do` is where to run them. Raises CourseError where one does not pass, or there is no cage.
         """
         if not self.caged:
             return self
-        from course.grading.reference import reference
-
         labs = {}
         for name, lab in self.labs.items():
             source = self.folder.source / self.name / f"{name}.ipynb"
-            known = reference(self.folder.root, source, lab.cells, self.folder.config)
+            known = reference(self.folder.root, source, lab.cells, self.settings, do)
             known.must_pass(source)
             labs[name] = replace(lab, recordings=known.recordings, imports=known.imports)
         return replace(self, labs=labs)
@@ -91,7 +90,7 @@ def prepare(folder: CourseFolder, phase: str, *, caged: bool) -> Phase:
         folder=folder,
         labs=engine.labs(folder, phase),
         files={name: path.read_bytes() for name, path in files.items() if name not in own},
-        settings=engine.job_settings(folder),
+        settings=engine.job_settings(folder.config),
         cell_seconds=engine.cell_timeout(folder),
         caged=caged,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,9 +25,16 @@ from course.errors import CourseError
 from course.files import write_atomically
 from course.grading.clean import folder_files
 from course.grading.execution import CagedExecute
+from course.grading.jobs import Job, Lab
 from course.publishing.exercises import grade_id, is_test
 
 _CACHE = Path(".cache") / "examiner"
+
+Work = Callable[[bytes], bytes]
+
+
+def _here(work: Work, job: bytes) -> bytes:
+    return work(job)
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,18 @@ class Reference:
 
 
 def reference(
-    root: Path, source: Path, known: Sequence[NotebookNode] | None = None, config: Config | None = None
+    root: Path,
+    source: Path,
+    known: Sequence[NotebookNode] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    do: Callable[[Work, bytes], bytes] = _here,
 ) -> Reference:
     """What there is to know of the lab whose notebook with solutions is `source`.
 
     `root` is the course folder, where it is kept; `known` are the lab's graded cells as the gradebook has them, whose
-    tests are the ones that count. Raises CourseError where the reference solution is missing.
+    tests are the ones that count. `settings` are nbgrader's by class; `do` is where `learn` is done.
+
+    Raises CourseError where the reference solution is missing, CageError where there is no cage.
     """
     if not source.is_file():
         raise CourseError(
@@ -70,25 +83,37 @@ def reference(
     try:
         return Reference(**json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        learned = _learn(source, tests, config)
-        write_atomically(kept, json.dumps(asdict(learned)).encode())
-        return learned
+        learned = do(learn, _job(source, tests, settings or {}).pack())
+        write_atomically(kept, learned)
+        return Reference(**json.loads(learned))
 
 
-def _learn(source: Path, tests: Mapping[str, str], config: Config | None) -> Reference:
+def _job(source: Path, tests: Mapping[str, str], settings: Mapping[str, Any]) -> Job:
     notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
         cell.source = tests.get(str(grade_id(cell)), cell.source)
-    run = CagedExecute(config=config or Config())
+    return Job(Lab([]), nbformat.writes(notebook).encode(), folder_files(source.parent), settings)
+
+
+def learn(data: bytes) -> bytes:
+    """Run the reference solution of a packed Job and return what was learned, as JSON.
+
+    Raises CageError where there is no cage.
+    """
+    job = Job.unpack(data)
+    notebook = nbformat.reads(job.notebook.decode(), as_version=4)
+    run = CagedExecute(config=Config(job.config))
     run.recording = True
-    run.preprocess(notebook, {"metadata": {"path": str(source.parent)}})
+    with job.laid_out() as folder:
+        run.preprocess(notebook, {"metadata": {"path": folder}})
     failed = {}
     for cell in notebook.cells:
         errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
         if is_test(cell) and errors:
             failed[str(grade_id(cell))] = f"{errors[0].ename}: {errors[0].evalue}"
     imports = {*run.imports, *_imports_of(cell.source for cell in notebook.cells if is_test(cell))}
-    return Reference(dict(run.recordings), sorted(imports), failed)
+    learned = Reference(dict(run.recordings), sorted(imports), failed)
+    return json.dumps(asdict(learned)).encode()
 
 
 def _imports_of(tests: Iterable[str]) -> Iterator[str]:

@@ -1,10 +1,15 @@
-"""The zygotes of this process: one for each set of imports, started when first needed, replaced when it has died."""
+"""The zygotes of this process: one for each set of imports, started when first needed, replaced when it has died.
+
+A process that is forked uses those of the one it comes from. They are told apart by their imports.
+"""
 
 from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -17,7 +22,7 @@ from course.examiner.kernel import PRELOAD
 from course.grading.caches import shared
 
 _running: dict[tuple[str, ...], Zygote] = {}
-_owner = os.getpid()
+_lent: dict[tuple[str, ...], Zygote] = {}  # those of the process that this one was forked from
 
 
 def spawn(
@@ -33,15 +38,29 @@ def spawn(
 
     Raises CageError.
     """
-    key = tuple(sorted({*imports, *PRELOAD}))
+    key = _key(imports)
     arguments: dict[str, Any] = {"files": files or {}, "limits": limits or Limits(), "ipc": ipc}
     zygote = _zygote(key)
     try:
         return zygote, zygote.spawn(entry, options, **arguments)
     except ZygoteDied:
-        _running.pop(key, None)
         zygote = _zygote(key)
         return zygote, zygote.spawn(entry, options, **arguments)
+
+
+@contextmanager
+def lent(sets: Iterable[Sequence[str]]) -> Iterator[None]:
+    """Have zygotes with these sets of imports that processes forked from this one use too.
+
+    Raises CageError.
+    """
+    shared()  # made once, not by each thread
+    with ThreadPoolExecutor() as at_once:  # its threads have ended when a process is forked
+        list(at_once.map(_zygote, {_key(imports) for imports in sets}))
+    try:
+        yield
+    finally:
+        close()
 
 
 @cache
@@ -57,16 +76,25 @@ def close() -> None:
         zygote.close()
 
 
+def _key(imports: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({*imports, *PRELOAD}))
+
+
 def _zygote(key: tuple[str, ...]) -> Zygote:
-    global _owner
-    if os.getpid() != _owner:  # forked: they are the parent's
-        _running.clear()
-        _owner = os.getpid()
+    if key in _lent and not _lent[key].alive():
+        del _lent[key]
     if key in _running and not _running[key].alive():
         _running.pop(key).close()
-    if key not in _running:
+    if key not in _lent and key not in _running:
         _running[key] = Zygote(key, shared=shared(), level=level())
-    return _running[key]
+    return _lent.get(key) or _running[key]
+
+
+def _borrow() -> None:
+    _lent.update(_running)
+    _running.clear()
 
 
 atexit.register(close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_borrow)

@@ -18,6 +18,8 @@ from course.cage import CageError, ZygoteDied, cgroups
 from course.cage.host import Zygote
 from course.cage.limits import Limits
 
+from .conftest import AGENT
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ORDINARY_USER = 54321  # nobody's on any system
 AS_ORDINARY_USER = "COURSE_TEST_AS_ORDINARY_USER"
@@ -386,6 +388,26 @@ class TestZygote:
         zygote.close()
         with Zygote() as another:
             assert spawn(of=another).run("1") == 1
+
+    def test_the_cells_of_a_forked_process_end_with_that_process(self, zygote, spawn):
+        hears, says = os.pipe()
+        forked = os.fork()
+        if forked == 0:
+            with contextlib.suppress(BaseException):
+                cell = zygote.spawn("agent:main", {}, files={"agent.py": AGENT})
+                cell.door.send(b"import subprocess; subprocess.Popen(['sleep', '1000'])")
+                cell.door.recv(1 << 18)
+                os.write(says, " ".join(map(str, [cell.pid, *descendants(cell.pid)])).encode())
+                signal.pause()
+            os._exit(1)
+        os.close(says)
+        pids = list(map(int, os.read(hears, 100).split()))
+        os.close(hears)
+        assert len(pids) == 2
+        os.kill(forked, signal.SIGKILL)
+        os.waitpid(forked, 0)
+        assert all(map(gone, pids))
+        assert spawn().run("1 + 1") == 2
 
     def test_close_leaves_nothing(self, spawn):
         before = leftovers()

@@ -12,10 +12,11 @@ import pytest
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
+from course.cage.host import Zygote
 from course.cage.level import Level
 from course.cage.refusal import Missing
 from course.errors import CourseError
-from course.grading import jobs, loop, zygotes
+from course.grading import executors, loop, zygotes
 from course.grading.jobs import Note
 from course.grading.loop import grade, grade_class, grade_own_work
 
@@ -143,11 +144,35 @@ def test_own_work_is_graded_away_from_the_class(course, capsys, monkeypatch):
     assert not (course.root / "submitted").exists()
 
 
+def test_all_processes_share_the_imports_of_one(tiny, monkeypatch, tmp_path):
+    """One zygote to learn from the reference solutions, one to grade with: both labs import the same."""
+    started = tmp_path / "started"
+
+    class Noted(Zygote):
+        def __init__(self, imports, **options):
+            with started.open("a") as notes:
+                notes.write(f"{os.getpid()}\n")
+            super().__init__(imports, **options)
+
+    monkeypatch.setattr(zygotes, "Zygote", Noted)
+    monkeypatch.setattr(executors, "_start_method", lambda: "fork")
+    for student in ("ann", "ben", "cem"):
+        tiny.hand_in(student)
+    grades = grade_class(tiny.root, tiny.phase)
+    assert [student.scores for student in grades.students] == [{"a-double": 6, "b-greet": 1}] * 3
+    learner, grader = started.read_text().split()
+    assert learner != grader == str(os.getpid())
+
+    started.unlink()
+    grade_class(tiny.root, tiny.phase, force=True)
+    assert started.read_text().split() == [str(os.getpid())]
+
+
 def test_without_a_cage_own_work_is_graded_and_others_is_not(tiny, capsys, monkeypatch):
     none = Level("none", (Missing("this system has no cage for them", "grade in a Linux container"),))
     monkeypatch.setattr("course.cage.level.probe", lambda: none)
     zygotes.level.cache_clear()
-    monkeypatch.setattr(jobs, "_execute", quick.execute)
+    quick.install(monkeypatch)
     monkeypatch.setattr(loop, "build", lambda *_: None)
     work = tiny.hand_in("ann")
     with pytest.raises(CourseError, match=r"this system has no cage.*grade in a Linux container"):
@@ -165,7 +190,7 @@ def test_without_a_cage_own_work_is_graded_and_others_is_not(tiny, capsys, monke
 
 def test_the_command_says_what_needs_a_humans_eye(tiny, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(jobs, "_execute", noted)
+    quick.install(monkeypatch, noted)
     monkeypatch.setattr(loop, "build", lambda *_: None)
     monkeypatch.setattr(loop, "grade_class", partial(grade_class, caged=False))
     for kind in ("timeout", "dead", "memory", "unresponsive", "examiner"):

@@ -1,4 +1,7 @@
-"""The cell's first process after its start: reaps what others leave, and hands out sockets of the cell's network."""
+"""The cell's first process after its start: reaps what others leave, and hands out sockets of the cell's network.
+
+It ends, and all of the cell with it, when the process that ordered the cell is gone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ import socket
 def keep(porter: socket.socket, main: int) -> int:
     """Serve `porter` until the process `main` has ended, and return its wait status.
 
-    For each message b"tcp" a fresh, unconnected TCP socket is sent back.
+    For each message b"tcp" a fresh, unconnected TCP socket is sent back. Where the other side is gone, `main` has to
+    end too, and the status is that of a killed process.
     """
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, _nothing)
@@ -29,7 +33,7 @@ def keep(porter: socket.socket, main: int) -> int:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
             elif not _answer(porter):
-                poll.unregister(porter)
+                return signal.SIGKILL
 
 
 def _nothing(*_: object) -> None:
