@@ -14,7 +14,7 @@ import pytest
 
 from . import quick
 
-STUDENTS = [f"s{number:02}" for number in range(12)]
+STUDENTS = [f"s{number:02}" for number in range(24)]
 HOW = {"quick": "0.05", "caged": "caged"}
 WRONG = "def double(number):\n    return 4"
 

@@ -229,9 +229,9 @@ def _marks(room: Classroom, hostile: Sequence[Submission]) -> Iterator[str]:
     for folder in {*wide, *packages}:
         if os.access(folder, os.R_OK):
             narrow += [path for path in folder.iterdir() if "left-by-" in path.name]
-    handed_in = room.course / "submitted"
+    own = [room.course / name for name in ("submitted", "set_aside")]
     for path in sorted(set(narrow)):
-        planted = handed_in in path.parents
+        planted = any(folder in path.parents for folder in own)
         if not planted and any(mark in path.name for mark in marks):
             yield str(path)
 
