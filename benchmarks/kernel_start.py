@@ -9,7 +9,7 @@ from time import perf_counter
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from course.cage.host import Zygote
-from course.examiner.kernel import PRELOAD
+from course.examiner.preload import PRELOAD
 
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 _ANSWER_SECONDS = 60

@@ -115,9 +115,13 @@ def verify(lab: str | None) -> None:
 )
 def grade(phase: str, force: bool, workers: int | None, scheduler: str | None) -> None:
     """Grade PHASE: the class in submitted/, or your own work/ where nothing was submitted."""
-    from course.grading import loop
+    from course.grading import imports, zygotes
 
     root = _find_root()
+    if not scheduler:
+        zygotes.begin(imports.remembered(root, phase))  # while nbgrader is imported
+    from course.grading import loop
+
     if any((root / "submitted").glob(f"*/{phase}")):
         sys.exit(loop.grade(root, phase, force=force, scheduler=scheduler, workers=workers))
     sys.exit(loop.grade_own_work(root, phase))

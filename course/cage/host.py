@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -54,9 +54,10 @@ class Zygote:
         shared: Mapping[str, Path] = _NOTHING_SHARED,
         level: Level | None = None,
     ) -> None:
-        """Build the cage, and import what its cells will need; modules that cannot be imported are skipped.
+        """Begin to build the cage, and to import what its cells will need; modules that cannot be imported are skipped.
 
-        `shared` are folders that every cell may read, by the environment variable that tells the cells where.
+        `ready()`, `spawn()` and entering the context wait until that is done. `shared` are folders that every cell may
+        read, by the environment variable that tells the cells where.
 
         Raises CageError, saying what to install or to allow, where this machine does not let us build it.
         """
@@ -72,23 +73,42 @@ class Zygote:
         self._cells: set[Cell] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
-        program = seccomp.program()
+        self._program = seccomp.program()
         _sweep()
         self._folder = _new_folder(_disk() if self._shares_machine else _shared_memory())
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        complaints = os.memfd_create("complaints")
+        self._complaints = os.memfd_create("complaints")
+        with self._explained(), theirs:
+            self._process = self._launch(imports, theirs.fileno(), self._complaints)
+
+    def ready(self) -> Self:
+        """Wait until cells can be had; returns itself.
+
+        Raises CageError, saying what to install or to allow, where this machine does not let us build the cage.
+        """
+        if self._complaints >= 0:
+            with self._explained():
+                self._greet()
+            self._hear_no_complaints()
+        return self
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Where this fails there is no zygote, and a CageError says why."""
         try:
-            with theirs:
-                self._process = self._launch(imports, theirs.fileno(), complaints)
-            self._greet(program)
+            yield
         except (OSError, EOFError) as error:
+            refusal = _refusal(error, self._complaints)
             self.close()
-            raise _refusal(error, complaints) from error
+            raise refusal from error
         except BaseException:
             self.close()
             raise
-        finally:
-            os.close(complaints)
+
+    def _hear_no_complaints(self) -> None:
+        if self._complaints >= 0:
+            os.close(self._complaints)
+            self._complaints = -1
 
     def spawn(
         self,
@@ -110,7 +130,7 @@ class Zygote:
 
         Raises ZygoteDied where a new Zygote may do it, CageError where the function fails, ValueError for a bad path.
         """
-        if not self.alive():
+        if not self.ready().alive():
             raise ZygoteDied("The process that forks the cells has ended.")
         with contextlib.ExitStack() as on_failure:
             folder = self._ipc_folder(on_failure) if ipc or self._shares_machine else None
@@ -135,7 +155,7 @@ class Zygote:
         return self._level.name == "landlock"
 
     def alive(self) -> bool:
-        """Whether cells can be had from it."""
+        """Whether it is ready, and cells can be had from it."""
         if self._pidfd < 0:
             return False
         poll = select.poll()  # its sockets are closed before its cells die, and they before it is gone
@@ -154,11 +174,14 @@ class Zygote:
             os.close(self._pidfd)
             self._pidfd = -1
         if self._process is not None:
+            if self._complaints >= 0:  # it imports, and would hear of this only afterwards
+                self._process.kill()
             self._process.wait(_END_SECONDS)
+        self._hear_no_complaints()
         remove(self._folder)
 
     def __enter__(self) -> Self:
-        return self
+        return self.ready()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -199,7 +222,7 @@ class Zygote:
                 staged[path].touch()
         return staged
 
-    def _greet(self, program: bytes) -> None:
+    def _greet(self) -> None:
         """Give the zygote what it needs, and wait for its imports."""
         self._control.settimeout(_START_SECONDS)
         owner = os.pidfd_open(os.getpid())
@@ -212,7 +235,7 @@ class Zygote:
             settings["machine"] = machine.as_json()
         socket.send_fds(self._control, [json.dumps(settings).encode()], [owner])
         os.close(owner)
-        self._control.send(program)
+        self._control.send(self._program)
         message, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
         if not message:
             raise EOFError("the zygote ended while it was starting")

@@ -32,30 +32,6 @@ Before it, a packet TOKEN with the line's file descriptor goes to the kernel's d
 is an `examine_reply` with {"status": "ok"}, or "error" where no such line had come.
 """
 
-PRELOAD = (
-    "IPython.core.completer",
-    "IPython.core.completerlib",
-    "IPython.core.debugger",
-    "IPython.core.logger",
-    "IPython.core.magics",
-    "IPython.core.oinspect",
-    "IPython.extensions.storemagic",
-    "faulthandler",
-    "hashlib",
-    "ipykernel.debugger",
-    "ipykernel.kernelapp",
-    "tornado.platform.asyncio",
-    "course.examiner.desk",
-    "course.examiner.kernel",
-    "course.examiner.undebugged",
-    "course.lab.extension",
-    "course.lab.serving.server",
-    "course.lab.services",
-    "course.lab.testing",
-    "pytest",
-)
-"""Modules that every kernel and every desk needs; a lab's own are learned from its reference solution."""
-
 _LINE_SECONDS = 10.0  # the line was sent before the request
 _TURN_OF_THE_LOOP: CodeType = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]
 _STEP_OF_A_TASK: CodeType = asyncio.Handle._run.__code__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty
@@ -16,10 +17,11 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from nbformat import NotebookNode
 
 from course.cage.cell import Cell
-from course.cage.host import Zygote
 from course.examiner import packets
 from course.examiner.kernel import REQUEST
+from course.grading import spares
 from course.grading.results import is_hidden
+from course.grading.spares import Request
 from course.publishing.exercises import grade_id
 
 ENVIRONMENT = {"NBGRADER_EXECUTION": "autograde"}
@@ -53,9 +55,9 @@ class Verdict:
 class Examiner:
     """The desk of one submission, open for as long as the context lasts."""
 
-    def __init__(self, zygote: Zygote, student: Cell, client: AsyncKernelClient) -> None:
-        """`student` is the cell of the kernel that `client` talks to. Raises CageError."""
-        self._zygote = zygote
+    def __init__(self, imports: Sequence[str], student: Cell, client: AsyncKernelClient) -> None:
+        """`student` is the cell of the kernel that `client` talks to, `imports` are its lab's. Raises CageError."""
+        self._imports = imports
         self._student = student
         self._client = client
         self._desk = self._open()
@@ -151,7 +153,7 @@ class Examiner:
         return False
 
     def _open(self) -> Cell:
-        return self._zygote.spawn("course.examiner.desk:main", {"environment": ENVIRONMENT})
+        return spares.take(Request(self._imports, "course.examiner.desk:main", {}), _options).cell
 
     def _starved(self) -> float:
         return self._student.starved() + self._desk.starved()
@@ -163,3 +165,7 @@ class Examiner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._desk.kill()
+
+
+def _options() -> dict[str, Any]:
+    return {"environment": ENVIRONMENT}

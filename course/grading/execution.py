@@ -97,10 +97,9 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
             await self._async_cleanup_kernel()
 
     def _desk(self) -> Examiner:
-        zygote, cell = self._provisioner.zygote, self._provisioner.cell
-        assert zygote is not None
+        cell = self._provisioner.cell
         assert cell is not None
-        return Examiner(zygote, cell, self.kc)
+        return Examiner(self.imports, cell, self.kc)
 
     # --- the kernel -----------------------------------------------------------------------------------------------------
 

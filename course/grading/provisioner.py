@@ -16,10 +16,10 @@ from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import List, Unicode
 
 from course.cage.cell import Cell
-from course.cage.host import Zygote
-from course.grading import zygotes
+from course.grading import spares
 from course.grading.clean import folder_files
 from course.grading.examination import ENVIRONMENT
+from course.grading.spares import Request
 
 NAME = "course-cage"
 _PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
@@ -36,7 +36,6 @@ class CageProvisioner(KernelProvisionerBase):
     )
 
     cell: Cell | None = None
-    zygote: Zygote | None = None
 
     @property
     def has_process(self) -> bool:
@@ -52,14 +51,9 @@ class CageProvisioner(KernelProvisionerBase):
 
         Raises CageError.
         """
-        inside = _connection("/ipc/kernel")
-        self.zygote, self.cell = zygotes.spawn(
-            self.imports,
-            "course.examiner.kernel:main",
-            {"connection": inside, "environment": ENVIRONMENT},
-            files=folder_files(kwargs.get("cwd")),
-            ipc=True,
-        )
+        files = folder_files(kwargs.get("cwd"))
+        made = spares.take(Request(self.imports, "course.examiner.kernel:main", files, ipc=True), _options)
+        self.cell, inside = made.cell, made.options["connection"]
         outside = {**inside, "ip": f"{self.cell.ipc}/kernel", "key": inside["key"].encode()}
         self.connection_info = cast("KernelConnectionInfo", outside)
         return self.connection_info
@@ -96,6 +90,10 @@ class CageProvisioner(KernelProvisionerBase):
     async def cleanup(self, restart: bool = False) -> None:
         """As `kill`."""
         await self.kill(restart)
+
+
+def _options() -> dict[str, Any]:
+    return {"connection": _connection("/ipc/kernel"), "environment": ENVIRONMENT}
 
 
 def _connection(ip: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from course.errors import CourseError
 from course.files import write_atomically
 from course.grading.clean import folder_files
 from course.grading.execution import CagedExecute
+from course.grading.imports import remember
 from course.grading.jobs import Job, Lab
 from course.publishing.exercises import grade_id, is_test
 
@@ -85,7 +86,9 @@ def reference(
     except (OSError, ValueError, TypeError):
         learned = do(learn, _job(source, tests, settings or {}).pack())
         write_atomically(kept, learned)
-        return Reference(**json.loads(learned))
+        found = Reference(**json.loads(learned))
+        remember(root, source, found.imports)
+        return found
 
 
 def _job(source: Path, tests: Mapping[str, str], settings: Mapping[str, Any]) -> Job:

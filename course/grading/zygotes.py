@@ -8,17 +8,16 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
-from course.cage import ZygoteDied
+from course.cage import CageError, ZygoteDied
 from course.cage.cell import Cell
 from course.cage.host import Zygote
 from course.cage.level import Level, require_cage
 from course.cage.limits import Limits
-from course.examiner.kernel import PRELOAD
+from course.examiner.preload import PRELOAD
 from course.grading.caches import shared
 
 _running: dict[tuple[str, ...], Zygote] = {}
@@ -33,19 +32,25 @@ def spawn(
     files: Mapping[str, bytes] | None = None,
     limits: Limits | None = None,
     ipc: bool = False,
-) -> tuple[Zygote, Cell]:
-    """A new cell from the zygote with these imports, and that zygote; one that died is replaced.
+) -> Cell:
+    """A new cell from the zygote with these imports; one that died is replaced.
 
     Raises CageError.
     """
     key = _key(imports)
     arguments: dict[str, Any] = {"files": files or {}, "limits": limits or Limits(), "ipc": ipc}
-    zygote = _zygote(key)
     try:
-        return zygote, zygote.spawn(entry, options, **arguments)
+        return _zygote(key).spawn(entry, options, **arguments)
     except ZygoteDied:
-        zygote = _zygote(key)
-        return zygote, zygote.spawn(entry, options, **arguments)
+        return _zygote(key).spawn(entry, options, **arguments)
+
+
+def begin(sets: Iterable[Sequence[str]]) -> None:
+    """Begin to start zygotes with these sets of imports, where there is a cage, so that they are ready sooner."""
+    with suppress(CageError):
+        for key in {_key(imports) for imports in sets} - _running.keys():
+            if level().name == "namespaces":
+                _running[key] = Zygote(key, shared=shared(), level=level())
 
 
 @contextmanager
@@ -54,10 +59,11 @@ def lent(sets: Iterable[Sequence[str]]) -> Iterator[None]:
 
     Raises CageError.
     """
-    shared()  # made once, not by each thread
-    with ThreadPoolExecutor() as at_once:  # its threads have ended when a process is forked
-        list(at_once.map(_zygote, {_key(imports) for imports in sets}))
+    wanted = [*sets]
     try:
+        begin(wanted)
+        for imports in wanted:
+            _zygote(_key(imports))
         yield
     finally:
         close()
@@ -81,13 +87,14 @@ def _key(imports: Sequence[str]) -> tuple[str, ...]:
 
 
 def _zygote(key: tuple[str, ...]) -> Zygote:
+    """The one that is there and lives, or a new one."""
     if key in _lent and not _lent[key].alive():
         del _lent[key]
-    if key in _running and not _running[key].alive():
+    if key in _running and not _running[key].ready().alive():
         _running.pop(key).close()
     if key not in _lent and key not in _running:
         _running[key] = Zygote(key, shared=shared(), level=level())
-    return _lent.get(key) or _running[key]
+    return (_lent.get(key) or _running[key]).ready()
 
 
 def _borrow() -> None:

@@ -18,7 +18,7 @@ from course.cage import CageError, ZygoteDied, cgroups
 from course.cage.host import Zygote
 from course.cage.limits import Limits
 
-from .conftest import AGENT
+from .conftest import AGENT, IMPORTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ORDINARY_USER = 54321  # nobody's on any system
@@ -421,6 +421,16 @@ class TestZygote:
         with pytest.raises(CageError):
             spawn(of=zygote)
 
+    def test_it_can_be_closed_before_it_is_ready(self):
+        before = leftovers()
+        zygote = Zygote(IMPORTS)
+        assert not zygote.alive()
+        zygote.close()
+        assert leftovers() == before
+        assert not zygote.ready().alive()
+        with pytest.raises(ZygoteDied):
+            zygote.spawn("agent:main", {}, files={"agent.py": AGENT})
+
     def test_a_killed_grader_takes_the_cage_along_and_the_next_one_sweeps(self, tmp_path):
         """Its forked child, as a process pool has them, holds the same sockets and must not keep the cage alive."""
         script = tmp_path / "grader.py"
@@ -468,7 +478,7 @@ class TestZygote:
         """In a user namespace that allows no other."""
         script = (
             "from course.cage import CageError\nfrom course.cage.host import Zygote\n"
-            "try: Zygote()\nexcept CageError as error: print('refused:', error)\n"
+            "try: Zygote().ready()\nexcept CageError as error: print('refused:', error)\n"
         )
         shell = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
         command = [

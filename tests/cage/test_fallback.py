@@ -22,7 +22,7 @@ from course.cage.inside import landlock
 from course.cage.level import Level
 from course.cage.limits import Limits
 from course.cage.refusal import Missing
-from course.examiner.kernel import PRELOAD
+from course.examiner.preload import PRELOAD
 from tests.cage import others
 from tests.cage.others import REPOSITORY
 from tests.examiner.submission import Submission

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from course.cage.host import Zygote
-from course.examiner.kernel import PRELOAD
+from course.examiner.preload import PRELOAD
 
 
 @pytest.fixture(scope="session")

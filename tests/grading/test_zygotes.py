@@ -1,0 +1,53 @@
+"""Zygotes are started when they are first needed, or sooner where it is known what a lab imports."""
+
+import pytest
+
+from course.grading import imports, zygotes
+
+SOURCE = b'{"cells": []}'
+
+
+@pytest.fixture
+def phase(tmp_path):
+    for name in ("source/01/a.ipynb", "source/01/b.ipynb", "source/01/c.ipynb", "work/01/a.ipynb"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(SOURCE + name.encode())
+    return tmp_path
+
+
+def test_what_the_labs_at_hand_import_is_remembered_until_they_change(phase):
+    for lab, modules in {"a": ["decimal"], "b": ["fractions"], "c": ["colorsys"]}.items():
+        imports.remember(phase, phase / f"source/01/{lab}.ipynb", modules)
+    assert list(imports.remembered(phase, "01")) == [["decimal"]]
+
+    handed_in = phase / "submitted" / "ann" / "01"
+    handed_in.mkdir(parents=True)
+    for name in ("b.ipynb", "unknown.ipynb"):
+        (handed_in / name).touch()
+    assert sorted(imports.remembered(phase, "01")) == [["decimal"], ["fractions"]]
+
+    (phase / "source/01/a.ipynb").write_bytes(b"another")
+    assert list(imports.remembered(phase, "01")) == [["fractions"]]
+
+
+def test_one_that_was_begun_is_the_one_that_is_used():
+    zygotes.close()
+    zygotes.begin([["colorsys"], ["colorsys"]])
+    [begun] = zygotes._running.values()
+    with zygotes.lent([["colorsys"]]):
+        cell = zygotes.spawn(["colorsys"], "course.examiner.desk:main", {})
+        assert list(zygotes._running.values()) == [begun]
+        assert cell.alive()
+    assert not begun.alive()
+    assert not zygotes._running
+
+
+def test_one_that_fails_to_start_is_not_used():
+    zygotes.close()
+    zygotes.begin([["colorsys"]])
+    [begun] = zygotes._running.values()
+    begun.close()
+    assert zygotes.spawn(["colorsys"], "course.examiner.desk:main", {}).alive()
+    assert list(zygotes._running.values()) != [begun]
+    zygotes.close()
