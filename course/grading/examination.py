@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import nbformat
+import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from nbformat import NotebookNode
 
@@ -106,7 +107,12 @@ class Examiner:
                     False, stopped="died", complaint="the notebook's kernel is gone", released=False
                 )
             request = self._client.session.msg(REQUEST, {"line": token})
-            self._client.shell_channel.send(request)
+            try:
+                self._client.shell_channel.send(request)
+            except zmq.Again:
+                return Verdict(
+                    False, stopped="died", complaint="the notebook's kernel takes no messages", released=False
+                )
             there.close()
             said = self._ask_desk(job, here)
         stopped = said["stopped"]

@@ -120,11 +120,13 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
             "provisioner_name": NAME,
             "config": {"imports": list(self.imports)},
         }
-        # what is larger is not read: the connection is closed, and the cell runs into its time limit
-        self.km.context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
-        self.km.context.setsockopt(zmq.RCVHWM, _MESSAGES)
         await self.async_start_new_kernel()
         self.kc = self.km.client()
+        # what is larger is not read: the connection is closed, and the cell runs into its time limit
+        self.kc.context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
+        self.kc.context.setsockopt(zmq.RCVHWM, _MESSAGES)
+        # a kernel that has broken its connections takes no message: sending would wait for ever
+        self.kc.context.setsockopt(zmq.SNDTIMEO, round(1000 * _GRACE_SECONDS))
         self.kc.start_channels(stdin=False, hb=False)
         self.kc.allow_stdin = False
         await self._until_it_answers()
@@ -233,7 +235,10 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
     async def _answers(self) -> bool:
         """Whether the kernel comes back after an interrupt."""
         until = time.monotonic() + _GRACE_SECONDS
-        asked = self.kc.kernel_info()
+        try:
+            asked = self.kc.kernel_info()
+        except zmq.Again:
+            return False
         while self._alive() and time.monotonic() < until:
             with suppress(Empty):
                 reply = await self.kc.shell_channel.get_msg(timeout=0.5)

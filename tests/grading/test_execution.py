@@ -1,6 +1,7 @@
 """A rebuilt notebook is run in the cage: what its student's cells and its tests come to, whatever they do."""
 
 import signal
+import time
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
@@ -123,6 +124,30 @@ def test_an_endless_answer_is_stopped_and_the_next_test_runs():
 
     assert notes == [("timeout", "square-visible")]
     assert scores(notebook) == {"square-visible": 0, "square-hidden": 1}
+
+
+@pytest.mark.parametrize("next_cell", [graded("assert square(4) == 16", "square-hidden"), "square(5)"])
+def test_a_kernel_that_can_be_sent_nothing_is_given_up(next_cell):
+    """It has broken its own connections, so that a message to it would wait for ever."""
+    started = time.monotonic()
+    notebook, notes = run(
+        "def square(x):\n    return x * x",
+        graded("assert square(3) == 9"),
+        "import contextlib, os, threading, time\n"
+        "def babble():\n    time.sleep(0.5)\n    for fd in range(3, 100):\n"
+        "        for answer in (b'[\"ok\", 1]', b'\\xff' * 4, b'[' * 50_000):\n"
+        "            with contextlib.suppress(OSError):\n"
+        "                os.set_blocking(fd, False)\n                os.write(fd, answer)\n"
+        "threading.Thread(target=babble).start()",
+        "import time\ntime.sleep(2)",
+        next_cell,
+        graded("assert square(6) == 36", "square-late"),
+    )
+
+    assert [kind for kind, _ in notes] == ["unresponsive"]
+    assert scores(notebook)["square-visible"] == 1
+    assert scores(notebook)["square-late"] == 0
+    assert time.monotonic() - started < 60
 
 
 def test_a_kernel_that_ends_keeps_what_was_earned_before():
