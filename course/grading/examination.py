@@ -60,6 +60,7 @@ class Examiner:
         """`student` is the cell of the kernel that `client` talks to, `imports` are its lab's. Raises CageError."""
         self._imports = imports
         self._student = student
+        student.door.settimeout(_RELEASE_SECONDS)  # a kernel that takes nothing from it must not hold us up
         self._client = client
         self._desk = self._open()
 
