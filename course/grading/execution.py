@@ -79,6 +79,7 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
         self._notes: list[tuple[str, str]] = []
         self._dead = ""
         self._verbose = self._tested_hidden = False
+        self._kept = self._size = 0
         run_sync(self._run)()
         self.resources["course_notes"] = self._notes
         return nb, self.resources

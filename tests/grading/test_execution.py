@@ -107,6 +107,15 @@ def test_a_test_is_not_to_be_found_in_the_students_kernel():
     assert "canary_of_the_test" not in text(notebook.cells[2])
 
 
+def test_a_reference_without_code_teaches_that_nothing_is_needed():
+    execute = CagedExecute()
+    execute.recording = True
+    execute.preprocess(notebook_of([]), {})
+
+    assert execute.recordings == {}
+    assert "IPython" in execute.imports
+
+
 def test_an_endless_cell_is_stopped_and_the_rest_runs():
     notebook, notes = run("while True: pass", "x = 1", graded("assert x == 1"))
 
