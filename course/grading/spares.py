@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -81,4 +82,12 @@ def _maker() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1)
 
 
+def _forget() -> None:
+    """In a forked process: they are the parent's, and the thread that makes them stayed there."""
+    _spares.clear()
+    _maker.cache_clear()
+
+
 atexit.register(discard)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

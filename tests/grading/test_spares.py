@@ -1,6 +1,9 @@
 """The next submission's cells are made while one is graded, and fit it in all ways or are not used."""
 
 import itertools
+import os
+import signal
+from contextlib import suppress
 
 import pytest
 
@@ -66,3 +69,18 @@ def test_one_that_has_died_is_not_taken(numbers):
     made.cell.kill()
     spares.discard()
     assert not spares._spares
+
+
+def test_a_forked_process_makes_its_own(numbers):
+    spares.take(DESK, numbers).cell.kill()
+    forked = os.fork()
+    if forked == 0:
+        status = 1
+        with suppress(BaseException):
+            signal.alarm(30)
+            spares.take(DESK, numbers).cell.kill()
+            kept().kill()
+            status = 0
+        os._exit(status)
+    assert os.waitpid(forked, 0)[1] == 0
+    assert kept().alive()
