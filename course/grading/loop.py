@@ -22,7 +22,7 @@ from course.grading.gradebook import RunGradebook, make_tables
 from course.grading.intake import Problem, Submission
 from course.grading.marking import Phase, look, marked_before, prepare
 from course.grading.progress import Watch
-from course.grading.reference import Work
+from course.grading.reference import learn
 from course.grading.report import ClassGrades, StudentGrades, class_table, own_table
 from course.grading.results import exercise_results
 from course.publishing.build import build
@@ -184,9 +184,9 @@ def _mark(
         return _mark_with(workers, taught, submissions, watch)
 
 
-def _learned(workers: Workers, work: Work, job: bytes) -> bytes:
+def _learned(workers: Workers, job: bytes) -> bytes:
     try:
-        return workers.submit(work, job).result()
+        return workers.submit(learn, job).result()
     except LostJob as error:
         raise CourseError(f"The reference solution {error}; run its notebook, and mend it") from error
 

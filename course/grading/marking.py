@@ -20,7 +20,7 @@ from course.grading.gradebook import RunGradebook
 from course.grading.intake import Problem, Submission, inspect, notebook_content
 from course.grading.jobs import Job, Lab, Note, Report
 from course.grading.reading import read_bytes
-from course.grading.reference import Work, reference
+from course.grading.reference import reference
 from course.publishing.exercises import points
 from course.publishing.layout import other_files
 
@@ -59,17 +59,17 @@ class Phase:
         most = max((len(lab.cells) for lab in self.labs.values()), default=0) + _EXTRA_CELLS
         return _EXTRA_SECONDS + _PATIENCE * most * (self.cell_seconds or 3600)
 
-    def taught(self, do: Callable[[Work, bytes], bytes]) -> Phase:
+    def taught(self, learn: Callable[[bytes], bytes]) -> Phase:
         """The phase with what the examiner has to know of each lab, learned from the reference solutions if need be.
 
-        `do` is where to run them. Raises CourseError where one does not pass, or there is no cage.
+        `learn` runs one, as `reference.learn` does. Raises CourseError where one does not pass, or there is no cage.
         """
         if not self.caged:
             return self
         labs = {}
         for name, lab in self.labs.items():
             source = self.folder.source / self.name / f"{name}.ipynb"
-            known = reference(self.folder.root, source, lab.cells, self.settings, do)
+            known = reference(self.folder.root, source, lab.cells, self.settings, learn)
             known.must_pass(source)
             labs[name] = replace(lab, recordings=known.recordings, imports=known.imports)
         return replace(self, labs=labs)

@@ -31,12 +31,6 @@ from course.publishing.exercises import grade_id, is_test
 
 _CACHE = Path(".cache") / "examiner"
 
-Work = Callable[[bytes], bytes]
-
-
-def _here(work: Work, job: bytes) -> bytes:
-    return work(job)
-
 
 @dataclass(frozen=True)
 class Reference:
@@ -59,45 +53,6 @@ class Reference:
             )
 
 
-def reference(
-    root: Path,
-    source: Path,
-    known: Sequence[NotebookNode] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    do: Callable[[Work, bytes], bytes] = _here,
-) -> Reference:
-    """What there is to know of the lab whose notebook with solutions is `source`.
-
-    `root` is the course folder, where it is kept; `known` are the lab's graded cells as the gradebook has them, whose
-    tests are the ones that count. `settings` are nbgrader's by class; `do` is where `learn` is done.
-
-    Raises CourseError where the reference solution is missing, CageError where there is no cage.
-    """
-    if not source.is_file():
-        raise CourseError(
-            f"There is no {source}: without the reference solution no test can be examined. "
-            "Build it (course build), or put the assignment's source notebook there"
-        )
-    tests = {str(grade_id(cell)): cell.source for cell in known or () if is_test(cell)}
-    text = source.read_bytes() + json.dumps(tests, sort_keys=True).encode()
-    kept = root / _CACHE / f"{_fingerprint(text, source.parent)}.json"
-    try:
-        return Reference(**json.loads(kept.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        learned = do(learn, _job(source, tests, settings or {}).pack())
-        write_atomically(kept, learned)
-        found = Reference(**json.loads(learned))
-        remember(root, source, found.imports)
-        return found
-
-
-def _job(source: Path, tests: Mapping[str, str], settings: Mapping[str, Any]) -> Job:
-    notebook = nbformat.read(source, as_version=4)
-    for cell in notebook.cells:
-        cell.source = tests.get(str(grade_id(cell)), cell.source)
-    return Job(Lab([]), nbformat.writes(notebook).encode(), folder_files(source.parent), settings)
-
-
 def learn(data: bytes) -> bytes:
     """Run the reference solution of a packed Job and return what was learned, as JSON.
 
@@ -117,6 +72,45 @@ def learn(data: bytes) -> bytes:
     imports = {*run.imports, *_imports_of(cell.source for cell in notebook.cells if is_test(cell))}
     learned = Reference(dict(run.recordings), sorted(imports), failed)
     return json.dumps(asdict(learned)).encode()
+
+
+def reference(
+    root: Path,
+    source: Path,
+    known: Sequence[NotebookNode] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    learn: Callable[[bytes], bytes] = learn,
+) -> Reference:
+    """What there is to know of the lab whose notebook with solutions is `source`.
+
+    `root` is the course folder, where it is kept; `known` are the lab's graded cells as the gradebook has them, whose
+    tests are the ones that count. `settings` are nbgrader's by class; `learn` may be done elsewhere.
+
+    Raises CourseError where the reference solution is missing, CageError where there is no cage.
+    """
+    if not source.is_file():
+        raise CourseError(
+            f"There is no {source}: without the reference solution no test can be examined. "
+            "Build it (course build), or put the assignment's source notebook there"
+        )
+    tests = {str(grade_id(cell)): cell.source for cell in known or () if is_test(cell)}
+    text = source.read_bytes() + json.dumps(tests, sort_keys=True).encode()
+    kept = root / _CACHE / f"{_fingerprint(text, source.parent)}.json"
+    try:
+        return Reference(**json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        learned = learn(_job(source, tests, settings or {}).pack())
+        write_atomically(kept, learned)
+        found = Reference(**json.loads(learned))
+        remember(root, source, found.imports)
+        return found
+
+
+def _job(source: Path, tests: Mapping[str, str], settings: Mapping[str, Any]) -> Job:
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        cell.source = tests.get(str(grade_id(cell)), cell.source)
+    return Job(Lab([]), nbformat.writes(notebook).encode(), folder_files(source.parent), settings)
 
 
 def _imports_of(tests: Iterable[str]) -> Iterator[str]:

@@ -16,7 +16,6 @@ from course.cage import CageError, ZygoteDied
 from course.cage.cell import Cell
 from course.cage.host import Zygote
 from course.cage.level import Level, require_cage
-from course.cage.limits import Limits
 from course.examiner.preload import PRELOAD
 from course.grading.caches import shared
 
@@ -30,7 +29,6 @@ def spawn(
     options: Mapping[str, Any],
     *,
     files: Mapping[str, bytes] | None = None,
-    limits: Limits | None = None,
     ipc: bool = False,
 ) -> Cell:
     """A new cell from the zygote with these imports; one that died is replaced.
@@ -38,7 +36,7 @@ def spawn(
     Raises CageError.
     """
     key = _key(imports)
-    arguments: dict[str, Any] = {"files": files or {}, "limits": limits or Limits(), "ipc": ipc}
+    arguments: dict[str, Any] = {"files": files or {}, "ipc": ipc}
     try:
         return _zygote(key).spawn(entry, options, **arguments)
     except ZygoteDied:
