@@ -27,11 +27,18 @@ class Log:
 
     def __init__(self) -> None:
         self._pieces: deque[str] = deque(maxlen=_PIECES)
+        self._follower: Callable[[], None] | None = None
 
     def write(self, text: str) -> int:
         """Add text as it comes, like a file's `write`."""
         self._pieces.append(text)
+        if self._follower:
+            self._follower()
         return len(text)
+
+    def follow(self, follower: Callable[[], None] | None) -> None:
+        """Call this whenever something is written, from the thread that writes; None ends it."""
+        self._follower = follower
 
     def tail(self, lines: int) -> LogText:
         """The last lines."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from course.lab.serving.beside import Beside, show_beside
 from course.lab.serving.browser import browser_url
 from course.lab.serving.errors import ServeError, app_failed
 from course.lab.serving.interface import Interface, interface_of
@@ -92,6 +93,7 @@ class Server:
         self.url = f"http://{_HOST}:{self.port}"
         self._docs_path: str | None = getattr(app, "docs_url", None)
         self._log = Log()
+        self._beside: Beside | None = None
         self._runner: AsgiRunner | WsgiRunner | None = _start(app, interface, listener, self._log)
 
     def stop(self) -> None:
@@ -102,6 +104,9 @@ class Server:
         """
         if _running.get(self.name) is self:
             del _running[self.name]
+        if self._beside is not None:
+            self._beside.close()
+            self._beside = None
         runner, self._runner = self._runner, None
         if runner is None:
             return
@@ -114,11 +119,11 @@ class Server:
         return self._log.tail(lines)
 
     def docs(self, path: str = "/docs", height: int = 600) -> None:
-        """Show the app's documentation page, Swagger UI, inside the notebook.
+        """Show the app's documentation page, Swagger UI: beside the notebook in the course's JupyterLab, else inside it.
 
         Args:
             path: where the app has its page (FastAPI's `docs_url`).
-            height: the height shown, in pixels.
+            height: the height shown inside the notebook, in pixels.
 
         Raises:
             ServeError: the app has no page at this path.
@@ -132,6 +137,8 @@ class Server:
                 f"There is no page to show at {self.url}{path} ({error}). A FastAPI app has its documentation at"
                 " /docs; Flask has none of its own. Is the server still running? server.logs() tells more."
             ) from None
+        if self._show_beside(path):
+            return
         address = escape(f"{browser_url(self.port)}{path}")
         html = (
             f'<div><a href="{address}" target="_blank" rel="noopener">Open {escape(path)} in a tab of its own</a>'
@@ -164,8 +171,25 @@ class Server:
         docs = f" · {link(self._docs_path, 'Swagger UI')}" if self._docs_path else ""
         return f"{name} is running: {link('/', 'open it')}{docs} · in code: <code>{self.url}</code>"
 
+    def _ipython_display_(self) -> None:
+        """Shown at the end of a cell: a line with links, and the server itself beside the notebook."""
+        from IPython.display import display
+
+        if self._beside is None:
+            self._show_beside(self._docs_path)
+        display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
+
+    def _show_beside(self, docs_path: str | None) -> bool:
+        """Show the running server beside the notebook; False where there is no such place."""
+        if self._runner is not None:
+            if self._beside is not None:
+                self._beside.close()
+            self._beside = show_beside(self.name, self.port, docs_path, self._log)
+        return self._beside is not None
+
     def _forget(self) -> None:
         """In a forked child: the threads stayed with the parent, and its socket must not be kept open here."""
+        self._log.follow(None)
         runner, self._runner = self._runner, None
         if runner is not None:
             runner.listener.close()
