@@ -1,17 +1,21 @@
-# `make lab` opens the course, `make test` runs the suite. Both set up what they need in .venv/ first.
+# `make lab` opens the course, `make teach` what an instructor needs, `make test` runs the suite. All of them set up what
+# they need in .venv/ first.
 #
 #   PYTHON=python3.12 make lab     use this Python (3.11 to 3.13)
 #   PORT=9000 make lab             use this port (default: the first free one from 8888)
 #   HEADLESS=1 make lab            on a server: do not open a browser, print the address
 
 .POSIX:
-.PHONY: lab test test-all lock
+.PHONY: lab teach test test-all lock
 
 VENV = .venv
 UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint requirements.lock
 
 lab: $(VENV)/.student
 	@$(VENV)/bin/course lab $${PORT:+--port "$$PORT"} $${HEADLESS:+--headless}
+
+teach: $(VENV)/.student
+	@$(VENV)/bin/course teach $${PORT:+--port "$$PORT"} $${HEADLESS:+--headless}
 
 test: $(VENV)/.test
 	$(VENV)/bin/ruff check .

@@ -58,19 +58,32 @@ def lab(port: int | None, headless: bool) -> None:
 
 
 @main.command()
+@click.option("--port", type=int, help="Use this port instead of the first free one from 8888.")
+@click.option("--headless", is_flag=True, help="Open no browser; print the address.")
+def teach(port: int | None, headless: bool) -> None:
+    """Open JupyterLab with formgrader and nbgrader's other pages, to release and grade."""
+    from course.classroom.launch import instructor_environment, jupyterlab_command
+    from course.publishing.build import build
+
+    root = _find_root()
+    build(root)  # nbgrader generates assignments from the notebooks that this makes
+    command = jupyterlab_command(root, port=port, headless=headless)
+    os.execve(command[0], command, instructor_environment())
+
+
+@main.command()
 def work() -> None:
     """Fill work/ with the newest labs; your answers and cells stay."""
     _fill_work(_find_root())
 
 
 def _fill_work(root: Path) -> None:
-    from course.classroom import home, working_copy
+    from course.classroom import working_copy
     from course.publishing.build import build
 
     build(root)
     for change in working_copy.refresh(root):
         click.echo(f"{change.lab} {change.message}")
-    home.write(root)
 
 
 @main.command()

@@ -69,12 +69,14 @@ def wait_for(found: re.Pattern[str], log: Path, seconds: float) -> re.Match[str]
 
 
 def test_make_lab_answers_on_the_course_home(clone: Path, lab_log: Path) -> None:
-    address = re.compile(r"http://127\.0\.0\.1:\d+/lab/tree/home\.md\?token=\w+")
+    address = re.compile(r"http://127\.0\.0\.1:\d+/lab\?token=\w+")
     url = wait_for(address, lab_log, seconds=300).group()
     answer = requests.get(url, timeout=30)
     assert answer.status_code == 200
-    assert "home.md" in answer.text
-    assert (clone / "work" / "home.md").is_file()
+    assert "backend-course" in answer.text  # the extension that opens the course home
+    token = {"Authorization": f"token {url.partition('token=')[2]}"}
+    home = requests.get(url.partition("/lab?")[0] + "/course/home", headers=token, timeout=30).json()
+    assert home["following"]["path"]
     released = {path.relative_to(clone / "release") for path in (clone / "release").glob("*/*.ipynb")}
     assert released == {path.relative_to(clone / "work") for path in (clone / "work").glob("*/*.ipynb")}
     assert released

@@ -1,4 +1,4 @@
-"""Open JupyterLab on the course home, as a student sees it."""
+"""Open JupyterLab as a student or as an instructor sees it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import socket
 import sys
 from pathlib import Path
 
-from course.classroom.home import HOME
 from course.errors import CourseError
 
 _PROFILES = Path(__file__).with_name("profiles")
 
 
-def jupyterlab_command(work: Path, *, port: int | None = None, headless: bool = False) -> list[str]:
-    """The command line of a student's JupyterLab on `work`.
+def jupyterlab_command(folder: Path, *, port: int | None = None, headless: bool = False) -> list[str]:
+    """The command line of a JupyterLab on `folder`.
 
     Without a port, JupyterLab takes the first free one from 8888. Raises CourseError where the named one is taken.
     """
-    command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={work}"]
-    command.append(f"--LabApp.default_url=/lab/tree/{HOME}")
+    command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={folder}"]
     if port is not None:
         _must_be_free(port)
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
@@ -31,10 +29,19 @@ def jupyterlab_command(work: Path, *, port: int | None = None, headless: bool = 
 
 
 def student_environment() -> dict[str, str]:
-    """The environment in which JupyterLab shows a student's menus only."""
-    profile = str(_PROFILES / "student")
+    """The environment in which JupyterLab opens the course home, and shows a student's menus only."""
+    return _environment("student")
+
+
+def instructor_environment() -> dict[str, str]:
+    """The environment in which JupyterLab shows formgrader and nbgrader's other pages."""
+    return _environment("instructor")
+
+
+def _environment(profile: str) -> dict[str, str]:
+    folder = str(_PROFILES / profile)
     others = os.environ.get("JUPYTER_CONFIG_PATH")
-    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([profile, others] if others else [profile])}
+    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([folder, others] if others else [folder])}
 
 
 def _must_be_free(port: int) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
 
 from course.classroom.launch import student_environment
 
@@ -32,6 +32,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+expect.set_options(timeout=20_000)  # milliseconds; tests share the machine
 
 
 @dataclass
@@ -45,6 +47,10 @@ class JupyterLab:
     def open(self, page: Page, notebook: str) -> None:
         """Open a notebook of the folder in a workspace that no other test uses, and wait for its kernel."""
         page.goto(f"{self.url}lab/workspaces/test-{time.monotonic_ns()}/tree/{notebook}")
+        self.ready(page)
+
+    def ready(self, page: Page) -> None:
+        """Wait until the notebook in front has its cells and its kernel."""
         page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         page.evaluate(
             """async () => {
@@ -67,6 +73,18 @@ class JupyterLab:
         index = self._select(page, cell)
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
         return page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".jp-OutputArea-output")
+
+    def run_cell(self, page: Page, index: int) -> None:
+        """Run the cell at this place of the notebook, and wait for its end."""
+        page.evaluate(
+            """async index => {
+                const panel = [...window.jupyterapp.shell.widgets('main')].find(each => each.content?.widgets);
+                window.jupyterapp.shell.activateById(panel.id);
+                panel.content.activeCellIndex = index;
+                await window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            index,
+        )
 
     def run_above(self, page: Page, cell: str) -> None:
         """Run all cells above the one with this id."""
