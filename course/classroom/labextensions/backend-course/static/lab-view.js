@@ -3,11 +3,12 @@
 import { shared } from "./jupyterlab.js";
 import { element } from "./dom.js";
 
+const TIP = "backend-course:shown-how-to-run";
 const TARGET = "course.server"; // course/lab/serving/beside.py opens a comm of this name
 
 export async function labViewPlugin() {
   const { INotebookTracker } = await shared("@jupyterlab/notebook");
-  const { MainAreaWidget } = await shared("@jupyterlab/apputils");
+  const { MainAreaWidget, Notification } = await shared("@jupyterlab/apputils");
   const { Widget } = await shared("@lumino/widgets");
 
   return {
@@ -18,6 +19,7 @@ export async function labViewPlugin() {
     activate(app, tracker) {
       tracker.widgetAdded.connect((_, panel) => {
         showOutline(app, panel);
+        showHowToRun(panel, Notification);
         showServers(app, panel, { MainAreaWidget, Widget });
       });
     },
@@ -31,6 +33,17 @@ async function showOutline(app, panel) {
     await app.commands.execute("toc:show-panel");
     app.shell.activateById(panel.id); // the cursor stays in the lab
   }
+}
+
+// Once in this browser: who has never seen a notebook cannot guess it.
+async function showHowToRun(panel, Notification) {
+  if (localStorage.getItem(TIP)) return;
+  localStorage.setItem(TIP, "yes");
+  await panel.revealed;
+  Notification.info(
+    "This is a lab: text to read, and grey cells of code to run. Click a cell, then press Shift+Enter to run it.",
+    { autoClose: false, actions: [{ label: "Understood", callback: () => {} }] },
+  );
 }
 
 // --- servers ---------------------------------------------------------------------------------------------------------
