@@ -62,11 +62,11 @@ def lab(port: int | None, headless: bool) -> None:
 @click.option("--headless", is_flag=True, help="Open no browser; print the address.")
 def teach(port: int | None, headless: bool) -> None:
     """Open JupyterLab with formgrader and nbgrader's other pages, to release and grade."""
+    from course.classroom import teaching
     from course.classroom.launch import instructor_environment, jupyterlab_command
-    from course.publishing.build import build
 
     root = _find_root()
-    build(root)  # nbgrader generates assignments from the notebooks that this makes
+    teaching.make_ready(root)
     command = jupyterlab_command(root, port=port, headless=headless)
     os.execve(command[0], command, instructor_environment())
 
@@ -138,6 +138,15 @@ def grade(phase: str, force: bool, workers: int | None, scheduler: str | None) -
     if any((root / "submitted").glob(f"*/{phase}")):
         sys.exit(loop.grade(root, phase, force=force, scheduler=scheduler, workers=workers))
     sys.exit(loop.grade_own_work(root, phase))
+
+
+@main.command()
+@click.argument("phase", required=False)
+def report(phase: str | None) -> None:
+    """Write the class report of PHASE, or of all graded phases: a page with plots, and tables as CSV."""
+    from course.classroom.report.report import show
+
+    sys.exit(show(_find_root(), phase))
 
 
 @main.command()

@@ -1,19 +1,17 @@
-"""Show what a class, or one person, scored: in the terminal, and as a page."""
+"""Show in the terminal what a class, or one person, scored."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from pathlib import Path
-from urllib.parse import quote
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from course.grading.intake import Problem
-from course.grading.pages import number, render
+from course.grading.pages import number
 from course.grading.results import ExerciseResult
 
 _SEVERITY = {"note": "note", "mended": "mended", "human": "needs a human"}
@@ -82,35 +80,6 @@ def own_table(lab: str, results: Sequence[ExerciseResult]) -> RenderableType:
             Text(result.title), f"{number(result.score)} / {number(result.points)}", Text(message or "✓ done")
         )
     return table
-
-
-def write_class_page(title: str, grades: Sequence[ClassGrades], path: Path, feedback: Path) -> None:
-    """Write the class's scores as a page at `path`, with links to the feedback pages in the folder `feedback`."""
-    phases = [
-        {
-            "name": phase.phase,
-            "labs": [{"name": lab, "points": points} for lab, points in phase.max_scores.items()],
-            "students": [
-                {
-                    "name": student.student,
-                    "labs": [_link(student, phase.phase, lab, path, feedback) for lab in phase.max_scores],
-                    "problems": student.problems,
-                }
-                for student in phase.students
-            ],
-        }
-        for phase in grades
-    ]
-    page = render("class.html.j2", title=title, phases=phases, severity=_SEVERITY)
-    path.write_text(page, encoding="utf-8")
-
-
-def _link(student: StudentGrades, phase: str, lab: str, path: Path, feedback: Path) -> dict[str, object]:
-    page = feedback / student.student / phase / f"{lab}.html"
-    return {
-        "score": student.scores.get(lab, 0),
-        "page": quote(page.relative_to(path.parent).as_posix()) if page.exists() else None,
-    }
 
 
 def _problem_count(problems: Sequence[Problem]) -> Text:

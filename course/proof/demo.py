@@ -1,6 +1,7 @@
 """Show the whole loop on a class of twelve made from the answer banks, and check that it scores what they promise.
 
-Everything is in `demo/`, a course folder of its own: hand out, hand in, collect, grade, feedback, as nbgrader does it.
+Everything is in `demo/`, a course folder of its own: hand out, hand in, collect, grade, feedback, as nbgrader does it,
+and the class report.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from nbgrader.exchange.default import ExchangeCollect, ExchangeReleaseAssignment
 from rich.console import Console
 
 from course.cage.level import cage_for_own_work
+from course.classroom.report.report import COUNTING, write_report
 from course.errors import CourseError
 from course.grading import engine
 from course.grading.engine import CourseFolder
 from course.grading.loop import grade_class
 from course.grading.progress import Watch
-from course.grading.report import class_table, write_class_page
+from course.grading.report import class_table
 from course.proof.answers import Bank, bank_path, fill, load_bank
 from course.publishing.build import build
 from course.publishing.exercises import Exercise, exercises, grade_id, is_solution, points
@@ -118,11 +120,11 @@ def demo(root: Path) -> int:
         console.print(
             f"The answer banks promise {kept} scores of tests, and all came out.", style="bold green"
         )
-    page = folder.root / "class.html"
-    write_class_page("The demo class", grades, page, folder.root / "feedback")
-    console.print(
-        f"The class as a page, with links to each student's feedback: {page.as_uri()}", soft_wrap=True
-    )
+    console.print("The class report, with links to each student's feedback:")
+    for phase in phases:
+        with console.status(COUNTING):
+            page = write_report(folder, root, phase)
+        console.print(page.as_uri(), soft_wrap=True)
     return 1 if broken else 0
 
 

@@ -16,8 +16,9 @@ def test_a_class_of_twelve_scores_what_the_bank_promises(course, capsys, monkeyp
     out = " ".join(capsys.readouterr().out.split())
     assert "all came out" in out
     place = course.root / "demo"
-    page = BeautifulSoup((place / "class.html").read_text(), "html.parser")
-    scores = {row.th.text: row.td.text for row in page.select("tbody tr")}
+    report = place / "reports" / course.phase
+    page = BeautifulSoup((report / "report.html").read_text(), "html.parser")
+    scores = {row.th.text: row.td.text for row in page.select("#students tbody tr")}
     assert scores == {
         "ada-right": "6",
         "bo-other-way": "6",
@@ -32,8 +33,10 @@ def test_a_class_of_twelve_scores_what_the_bank_promises(course, capsys, monkeyp
         "kofi-copied-cell": "6",
         "lina-endless-loop": "6",
     }
-    for link in page.select("tbody a"):
-        assert (place / link["href"]).exists()
+    for link in page.select("#students tbody a"):
+        assert (report / link["href"]).exists()
+    assert "every thing is in the list" in page.find(id="misconceptions").text
+    assert (report / "report.html").as_uri() in out
     assert "needs a human │ ivan-not-json" in out
     assert (course.root / "gradebook.db").read_bytes() == gradebook
     assert not (course.root / "submitted").exists()
