@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from course.publishing.layout import NOT_RELEASED
@@ -42,11 +43,12 @@ c.GenerateAssignment.force = True
 c.ExchangeReleaseAssignment.force = True
 
 # --- handing out and in: one folder that students and the instructor can both write to
-exchange = root / "exchange"
+exchange = Path(os.environ.get("COURSE_EXCHANGE") or root / "exchange").expanduser().absolute()
 c.Exchange.root = str(exchange)
 if not exchange.exists():
-    exchange.mkdir()
-    exchange.chmod(0o777)
+    with suppress(OSError):  # nbgrader, and `course teach`, say what is wrong with it
+        exchange.mkdir(parents=True)
+        exchange.chmod(0o777)
 
 # --- grading: the steps of autograde and feedback
 # Run notebooks with this environment's Python, whatever other `python3` kernel a user has installed.

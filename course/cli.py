@@ -68,7 +68,9 @@ def teach(port: int | None, headless: bool) -> None:
     root = _find_root()
     teaching.make_ready(root)
     command = jupyterlab_command(root, port=port, headless=headless)
-    os.execve(command[0], command, instructor_environment())
+    environment = instructor_environment()
+    os.chdir(root)  # where nbgrader's pages look for its settings
+    os.execve(command[0], command, environment)
 
 
 @main.command()

@@ -7,6 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
+from course.classroom import exchange
 from course.errors import CourseError
 
 _PROFILES = Path(__file__).with_name("profiles")
@@ -29,8 +30,15 @@ def jupyterlab_command(folder: Path, *, port: int | None = None, headless: bool 
 
 
 def student_environment() -> dict[str, str]:
-    """The environment in which JupyterLab opens the course home, and shows a student's menus only."""
-    return _environment("student")
+    """The environment in which JupyterLab opens the course home, and shows a student's menus only.
+
+    Where an exchange is named, with the way to hand in. Raises CourseError where that folder is missing or closed.
+    """
+    handing_in = exchange.named()
+    if handing_in is None:
+        return _environment("student")
+    exchange.must_be_there(handing_in)
+    return _environment("classroom", "student")
 
 
 def instructor_environment() -> dict[str, str]:
@@ -38,10 +46,13 @@ def instructor_environment() -> dict[str, str]:
     return _environment("instructor")
 
 
-def _environment(profile: str) -> dict[str, str]:
-    folder = str(_PROFILES / profile)
+def _environment(*profiles: str) -> dict[str, str]:
+    """The environment with these profiles, those named first before the others."""
     others = os.environ.get("JUPYTER_CONFIG_PATH")
-    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([folder, others] if others else [folder])}
+    folders = [str(_PROFILES / profile) for profile in profiles] + ([others] if others else [])
+    handing_in = exchange.named()
+    named = {exchange.VARIABLE: str(handing_in)} if handing_in else {}  # absolute: nbgrader changes folders
+    return {**os.environ, **named, "JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}
 
 
 def _must_be_free(port: int) -> None:

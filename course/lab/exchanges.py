@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from course.lab.assertions import MISSING
+from course.lab.differences import show
+
 _LONGEST = 2000
-_ONE_LINE = 66
+_ONE_LINE = 44  # two bodies stand beside each other
+_STATUS = re.compile(r"\b[1-5]\d\d\b")
+_PART_OF = {"status_code": "Status", "headers": "Headers", "json": "Body", "text": "Body", "content": "Body"}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a failing assert expected of one part of a response.
+
+    `part` is "Status", "Content type", "Body", "Headers" or one header's name. `place` says in Python which piece of the
+    part was looked at, where it was not the whole: `json()["total"]`. `got` is what was got of the headers.
+    """
+
+    part: str
+    expected: str
+    place: str = ""
+    got: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,6 +51,7 @@ class Exchange:
     content_type: str = ""
     received: str = ""
     raised: str = ""
+    expectation: Expectation | None = None
 
 
 def of(values: Iterable[object]) -> list[Exchange]:
@@ -43,6 +65,45 @@ def of(values: Iterable[object]) -> list[Exchange]:
             request = value.request  # type: ignore[attr-defined]
             found.setdefault(id(value), Exchange(request.method, _path(request.url), _body(request.body)))
     return list(found.values())
+
+
+def expectation(
+    subject: ast.expr, part: ast.Attribute, got: object, wanted: object, words: str
+) -> Expectation | None:
+    """What an assert about `subject`, in which `part` is an attribute of a response, expected of the response.
+
+    `words` say what was expected; `wanted` is the one value that was expected, MISSING if there was no such value.
+    """
+    if part.attr not in _PART_OF:
+        return None
+    header = _header(subject, part)
+    match part.attr:
+        case "headers" if header:
+            return Expectation(header, words, got=show(got))
+        case "headers" if subject is part and isinstance(got, Mapping):
+            return Expectation("Headers", words, got=", ".join(got))
+        case "status_code" if subject is part:
+            return Expectation("Status", _STATUS.sub(lambda code: _with_phrase(int(code[0])), words))
+        case "json" if isinstance(subject, ast.Call) and subject.func is part:
+            return Expectation("Body", _json(wanted) or words)
+        case "text" | "content" if subject is part and isinstance(wanted, (str, bytes)):
+            return Expectation("Body", _body(wanted) or "(empty)")
+    response = ast.unparse(part).removesuffix(part.attr)
+    return Expectation(_PART_OF[part.attr], words, place=ast.unparse(subject).removeprefix(response))
+
+
+def _header(subject: ast.expr, headers: ast.Attribute) -> str:
+    """The name of the part where `subject` is one of the headers: `headers["location"]`; "" where it is not."""
+    match subject:
+        case ast.Subscript(value=inner, slice=ast.Constant(value=str(name))) if inner is headers:
+            pass
+        case ast.Call(func=ast.Attribute(value=inner), args=[ast.Constant(value=str(name)), *_]) if (
+            inner is headers
+        ):
+            pass
+        case _:
+            return ""
+    return "Content type" if name.lower() == "content-type" else f"Header {name}"
 
 
 def advice(error: BaseException) -> str:
@@ -105,6 +166,20 @@ def _body(body: str | bytes | None) -> str:
         if len(body) > _ONE_LINE:
             body = json.dumps(data, indent=2, ensure_ascii=False)
     return body if len(body) <= _LONGEST else f"{body[:_LONGEST]}\n... ({len(body)} characters in all)"
+
+
+def _json(value: object) -> str:
+    """The value as the body that it would be; "" where there is none."""
+    if value is MISSING:
+        return ""
+    try:
+        return _body(json.dumps(value))
+    except (TypeError, ValueError):
+        return ""
+
+
+def _with_phrase(status: int) -> str:
+    return f"{status} {_phrase(status)}".strip()
 
 
 def _phrase(status: int) -> str:

@@ -7,6 +7,7 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ from weakref import WeakKeyDictionary
 from IPython.core.error import UsageError
 from IPython.display import display
 
-from course.grade_ids import exercise_tested
+from course.grade_ids import exercise_tested, kind_of
 from course.lab import panels, progress
 from course.lab.assertions import AssertNamer
 from course.lab.failures import MIME, explain, is_stub, steps_of
+from course.lab.hints import Hints, hints_due, hints_in
+from course.lab.progress import Try
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
@@ -47,6 +50,7 @@ class _Extension:
         self._shell = shell
         self._running: list[ExecutionInfo] = []  # a cell can run another one
         self._shown: BaseException | None = None
+        self._untried = False  # whether the failure shown last was no try
         self._folder = Path.cwd()  # the notebook's: a cell may go elsewhere
         self._namer = AssertNamer()
         self._before = shell.custom_exceptions, getattr(shell, "CustomTB", None)
@@ -78,6 +82,7 @@ class _Extension:
 
     def _begin(self, info: ExecutionInfo) -> None:
         self._running.append(info)
+        self._untried = False
 
     def _end(self, result: ExecutionResult | None) -> None:
         if self._running:
@@ -94,9 +99,11 @@ class _Extension:
         if _is_comment(info.raw_cell):
             self._publish(panels.later_html(), panels.later_text())
             return
-        trouble = _record(info.cell_id, result.success)
+        tries = _tries_with(info.cell_id, passed=True) if result.success else []
+        trouble = _record(info.cell_id, result.success, tried=not self._untried)
         if result.success:
-            self._publish(panels.passed_html(exercise, trouble), panels.passed_text(exercise, trouble))
+            shown = exercise, trouble, tries
+            self._publish(panels.passed_html(*shown), panels.passed_text(*shown))
         elif trouble:
             print(trouble)
 
@@ -145,7 +152,9 @@ class _Extension:
     def _show_failure(self, error: BaseException) -> None:
         cell = self._running[-1].cell_id if self._running else None
         failure = explain(error, cell if exercise_tested(cell) else None, self._label)
-        self._publish(panels.failure_html(failure), panels.failure_text(failure), {MIME: failure.as_json()})
+        self._untried = failure.untried
+        shown = failure, *(([], Hints()) if failure.untried else _help_with(cell))
+        self._publish(panels.failure_html(*shown), panels.failure_text(*shown), {MIME: failure.as_json()})
         in_terminal = getattr(self._shell, "kernel", None) is None  # there the panel's text says it all
         self._show_lines(error, [] if in_terminal else [panels.verdict(failure)])
 
@@ -214,10 +223,28 @@ class _Extension:
 _loaded: WeakKeyDictionary[InteractiveShell, _Extension] = WeakKeyDictionary()
 
 
-def _record(test: str, passed: bool) -> str:
+def _help_with(test: str | None) -> tuple[list[Try], Hints]:
+    """The tries of a test that fails now, and the hints that they have earned."""
+    tries = _tries_with(test, passed=False)
+    notebook = progress.running_notebook(test) if tries else None
+    return tries, hints_due(hints_in(notebook, test), tries) if notebook and test else Hints()
+
+
+def _tries_with(test: str | None, *, passed: bool) -> list[Try]:
+    """All tries of a visible test, the running one included; none where no progress is kept."""
+    if not test or kind_of(test) != "visible":
+        return []
+    try:
+        before = progress.tries_of(test)
+    except OSError:
+        before = None
+    return [] if before is None else [*before, Try(passed, datetime.now(UTC))]
+
+
+def _record(test: str, passed: bool, *, tried: bool) -> str:
     """Record a run; what went wrong with it, in words, else ""."""
     try:
-        progress.record(test, passed)
+        progress.record(test, passed, tried)
     except OSError as error:
         return f"This result could not be kept: {error}. Your answer itself is safe in the notebook."
     return ""

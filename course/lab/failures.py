@@ -101,6 +101,15 @@ class Failure:
     raised_line: Line | None = None
     traceback: str = ""
 
+    @property
+    def untried(self) -> bool:
+        """Whether there was no answer to test yet: the stub still stands, or the cell above has not been run."""
+        if self.kind == "sql" and self.details:
+            from course.lab.sql.hints import MISSING_LINE
+
+            return bool(self.details["summary"]["hint"] == MISSING_LINE)
+        return self.kind in ("unsolved", "missing")
+
     def as_json(self) -> dict[str, Any]:
         """The failure as JSON-able data, the payload of MIME."""
         return asdict(self)
@@ -134,6 +143,9 @@ def explain(error: BaseException, cell: str | None, label: Label) -> Failure:
     )
     if is_stub(error):
         return _unsolved(known, steps[-1], in_test)
+    if known.error == "EmptyQuery":  # the stub of an SQL exercise
+        headline = _titled("Not solved yet", exercise_tested(cell))
+        return replace(known, kind="unsolved", headline=headline, message=str(error))
     if hasattr(error, "_failure_details_"):
         return _detailed(known, error)
     if isinstance(error, NameError) and in_test:
@@ -193,7 +205,8 @@ def _detailed(known: Failure, error: BaseException) -> Failure:
 
 
 def _asserted(known: Failure, error: AssertionError, statement: ast.Assert, frame: FrameType) -> Failure:
-    claim = _claim(statement.test, PartValues(statement, frame))
+    values = PartValues(statement, frame)
+    claim = _claim(statement.test, values)
     both = claim.operator == "==" and claim.got is not MISSING and claim.expected is not MISSING
     types = type_name(claim.got), type_name(claim.expected)
     typed = (both and type(claim.got) is not type(claim.expected)) or claim.operator == "isinstance"
@@ -205,7 +218,19 @@ def _asserted(known: Failure, error: AssertionError, statement: ast.Assert, fram
         got_type=types[0] if typed else "",
         expected_type=types[1] if typed and both else "",
         differences=differences(claim.got, claim.expected) if both else [],
+        exchanges=_judged(known.exchanges, claim, values),
     )
+
+
+def _judged(shown: list[Exchange], claim: _Claim, values: PartValues) -> list[Exchange]:
+    """The exchanges; the one whose response the claim is about comes first, with what was expected of it."""
+    for part in ast.walk(claim.subject):
+        if isinstance(part, ast.Attribute) and (about := exchanges.of([values[part.value]])):
+            wanted = claim.expected if claim.operator == "==" else MISSING
+            expectation = exchanges.expectation(claim.subject, part, claim.got, wanted, claim.words)
+            judged = replace(about[0], expectation=expectation)
+            return [judged, *(each for each in shown if each != about[0])]
+    return shown
 
 
 def _raises(known: Failure, error: BaseException, block: _RaisesBlock, test: TracebackType) -> Failure:

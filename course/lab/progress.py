@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,10 @@ MIME = "application/vnd.course.progress+json"
 
 @dataclass(frozen=True)
 class TestProgress:
-    """How one test cell has fared: `passed` is its last run, `first_passed` stays once it has passed."""
+    """How one test cell has fared: `passed` is its last run, `first_passed` stays once it has passed.
+
+    `tries` leaves out the runs before there was an answer to test.
+    """
 
     __test__ = False  # the name is ours, not pytest's
 
@@ -31,6 +34,14 @@ class TestProgress:
     passed: bool
     last_run: datetime
     first_passed: datetime | None
+
+
+@dataclass(frozen=True)
+class Try:
+    """One run of a test cell on an answer of the student's."""
+
+    passed: bool
+    at: datetime
 
 
 @dataclass
@@ -47,21 +58,31 @@ class LabProgress:
         return bool(runs) and all(runs)
 
 
-def record(test: str, passed: bool) -> None:
+def record(test: str, passed: bool, tried: bool = True) -> None:
     """Add one run of a test cell to the progress of the running lab.
 
+    `tried` is False for a run that found no answer yet: the stub, or a cell that has not been run.
     Nothing is written outside a working copy, as when a notebook is graded. Raises OSError where the disk refuses.
     """
-    notebook = _running_notebook(test)
-    work = None if notebook is None else _work_around(notebook)
-    if notebook is None or work is None:
+    file = _file_of(running_notebook(test))
+    if file is None:
         return
-    file = _folder(work) / notebook.relative_to(work).with_suffix(".jsonl")
     file.parent.mkdir(parents=True, exist_ok=True)
     run = {"test": test, "passed": passed, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    if not tried:
+        run["tried"] = False
     with file.open("a+b") as lines:
         torn = lines.tell() > 0 and _last_byte(file) != b"\n"
         lines.write(b"\n" * torn + json.dumps(run).encode() + b"\n")
+
+
+def tries_of(test: str) -> list[Try] | None:
+    """All tries of a test cell of the running lab, oldest first; None outside a working copy."""
+    file = _file_of(running_notebook(test))
+    if file is None:
+        return None
+    runs = (run for run in _runs(file) if run and run.get("test") == test and _is_try(run))
+    return [Try(bool(run.get("passed")), run["at"]) for run in runs]
 
 
 def read(work: Path) -> dict[str, LabProgress]:
@@ -76,14 +97,13 @@ def read(work: Path) -> dict[str, LabProgress]:
 
 def show_progress() -> ProgressView:
     """The running lab's exercises, and which of them pass. Shown when it is the last line of a cell."""
-    notebook = _running_notebook(None)
-    work = None if notebook is None else _work_around(notebook)
-    if notebook is None or work is None:
+    notebook = running_notebook(None)
+    file = _file_of(notebook)
+    if notebook is None or file is None:
         return ProgressView(
             [], "Progress is kept for notebooks in your own copy of the course: this is not one."
         )
-    lab = notebook.relative_to(work).with_suffix("").as_posix()
-    progress = _read(_folder(work) / f"{lab}.jsonl", lab)
+    progress = _read(file, notebook.stem)
     names = dict.fromkeys(filter(None, map(exercise_tested, [*_cell_ids(notebook), *progress.tests])))
     lines = "1 line" if progress.unreadable == 1 else f"{progress.unreadable} lines"
     note = f"{lines} of the progress file could not be read." if progress.unreadable else ""
@@ -92,7 +112,7 @@ def show_progress() -> ProgressView:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a student stands with one exercise. `passed` is None before the first run of its test."""
+    """Where a student stands with one exercise. `passed` is None before the first try."""
 
     exercise: str
     passed: bool | None
@@ -123,16 +143,25 @@ class ProgressView:
 
 def _standing(exercise: str, progress: LabProgress) -> Standing:
     runs = [test for name, test in progress.tests.items() if exercise_tested(name) == exercise]
+    tries = max((run.tries for run in runs), default=0)
     return Standing(
         exercise=exercise,
-        passed=progress.passes(exercise) if runs else None,
-        tries=max((run.tries for run in runs), default=0),
+        passed=progress.passes(exercise) if tries else None,
+        tries=tries,
         passed_before=bool(runs) and all(run.first_passed for run in runs),
     )
 
 
 def _folder(work: Path) -> Path:
     return work / ".course" / "progress"
+
+
+def _file_of(notebook: Path | None) -> Path | None:
+    """Where the progress of a notebook is kept; None outside a working copy."""
+    work = None if notebook is None else _work_around(notebook)
+    if notebook is None or work is None:
+        return None
+    return _folder(work) / notebook.relative_to(work).with_suffix(".jsonl")
 
 
 def _work_around(notebook: Path) -> Path | None:
@@ -142,7 +171,7 @@ def _work_around(notebook: Path) -> Path | None:
     return next((folder for folder in notebook.parents if (folder / ".course").is_dir()), None)
 
 
-def _running_notebook(test: str | None) -> Path | None:
+def running_notebook(test: str | None) -> Path | None:
     """The notebook whose kernel this is: Jupyter's server names it; else the only one here that has the test cell."""
     named = os.environ.get("JPY_SESSION_NAME")
     if named:
@@ -172,11 +201,11 @@ def _read(file: Path, lab: str) -> LabProgress:
     progress = LabProgress(lab)
     for run in _runs(file):
         match run:
-            case {"test": str(test), "passed": bool(passed), "at": datetime() as at}:
+            case {"test": str(test), "passed": bool(passed), "at": datetime() as at, **more}:
                 before = progress.tests.get(test)
                 first = before.first_passed if before else None
                 progress.tests[test] = TestProgress(
-                    tries=before.tries + 1 if before else 1,
+                    tries=(before.tries if before else 0) + _is_try(more),
                     passed=passed,
                     last_run=at,
                     first_passed=first or (at if passed else None),
@@ -184,6 +213,10 @@ def _read(file: Path, lab: str) -> LabProgress:
             case _:
                 progress.unreadable += 1
     return progress
+
+
+def _is_try(run: Mapping[Any, Any]) -> bool:
+    return run.get("tried") is not False
 
 
 def _runs(file: Path) -> Iterator[dict[str, Any] | None]:

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from course.errors import CourseError
 from course.publishing.exercises import grade_id, is_solution
 from course.publishing.notebook import NOTEBOOK_METADATA
-from course.publishing.rules import CELL_METADATA, MARKERS
+from course.publishing.rules import MARKERS, RELEASED_METADATA
 
 _SHORTEST = 8  # letters of a line that can give something away: not `else:` or `)`
 _SHORTEST_INSIDE = 12  # letters of a line that is looked for inside longer lines too
@@ -112,7 +112,7 @@ def _check_extras(cell: NotebookNode, where: str) -> None:
         raise LeakError(f"{where}: was released with its outputs")
     if cell.get("attachments"):
         raise LeakError(f"{where}: was released with attachments")
-    unknown = sorted(set(cell.metadata) - CELL_METADATA)
+    unknown = sorted(set(cell.metadata) - RELEASED_METADATA)
     if unknown:
         raise LeakError(f"{where}: its metadata holds {', '.join(unknown)}; a release has no use for it")
 

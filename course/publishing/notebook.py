@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 from course.files import write_atomically
 from course.publishing.exercises import grade_id, is_test
+from course.publishing.hints import take_hints
 from course.publishing.rules import check_rules, lab_number
 from course.publishing.text import LabError, parse
 
@@ -25,12 +26,13 @@ def read_lab(path: Path) -> NotebookNode:
     """The notebook that a lab's Markdown text describes, the same at every call.
 
     A cell's id is its grade_id, or the lab's number and the cell's position (`14b-7`). Test cells get the tag
-    `raises-exception`, so that "Run All" goes on past an unsolved exercise.
+    `raises-exception`, so that "Run All" goes on past an unsolved exercise, and hold an exercise's further hints.
 
     Raises LabError, naming the line to mend, for text that could not be released or graded.
     """
     notebook, placed = parse(path)
     check_rules(notebook, placed, path)
+    take_hints(notebook, placed, path)
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for position, cell in enumerate(notebook.cells, start=1):

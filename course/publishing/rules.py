@@ -9,11 +9,15 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from course.grade_ids import kind_of
+from course.lab.hints import METADATA
 from course.publishing.exercises import exercises, grade_id, is_solution, is_test
 from course.publishing.text import LabError, TextCell
 
 CELL_METADATA = frozenset({"tags", "nbgrader", "jupyter", "editable", "deletable"})
-"""What may stand on a fence line, or be known of a released cell."""
+"""What may stand on a fence line."""
+
+RELEASED_METADATA = CELL_METADATA | {METADATA}
+"""What may be known of a released cell."""
 
 MARKERS = {
     "solution": ("BEGIN SOLUTION", "END SOLUTION"),

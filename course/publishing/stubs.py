@@ -15,7 +15,7 @@ from course.errors import CourseError
 from course.lab.failures import STUB
 from course.lab.sql.statements import STUB as SQL_STUB
 from course.publishing.notebook import NOTEBOOK_METADATA, read_lab
-from course.publishing.rules import CELL_METADATA
+from course.publishing.rules import RELEASED_METADATA
 
 PYTHON_STUB = f'raise NotImplementedError("{STUB}")'
 
@@ -55,7 +55,7 @@ class ClearMetadata(NbGraderPreprocessor):  # type: ignore[misc] # nbgrader is u
         notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
         for cell in notebook.cells:
             cell.pop("attachments", None)
-            for name in set(cell.metadata) - CELL_METADATA:
+            for name in set(cell.metadata) - RELEASED_METADATA:
                 del cell.metadata[name]
         return notebook, resources
 

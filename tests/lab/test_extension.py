@@ -75,6 +75,55 @@ def test_a_hidden_test_as_released_does_not_claim_to_pass(kernel):
         assert "Passed" not in ran.html
 
 
+@pytest.fixture
+def lab(tmp_path):
+    """A lab in a working copy, with hints for its visible test; its hidden one holds some too, which nobody may see."""
+    (tmp_path / ".course").mkdir()
+    cells = [nbformat.v4.new_code_cell(id=name) for name in ("sums-visible", "sums-hidden")]
+    for cell in cells:
+        cell.metadata["course"] = {"hints": ["Use `sum`", "Start at 0"]}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01a-sums.ipynb")
+    return tmp_path / "01a-sums.ipynb"
+
+
+def test_hints_come_one_by_one_and_tries_are_counted(start_kernel, lab):
+    kernel = start_kernel(lab.parent, JPY_SESSION_NAME=str(lab))
+    shown = [kernel.run("assert total([1]) == 1", "sums-visible").text]  # not there yet
+    kernel.run(f"def total(numbers):\n    {STUB}")
+    shown += [kernel.run("assert total([1]) == 1", "sums-visible").text]
+    assert not any("hint" in text or "Your tries" in text for text in shown)
+
+    kernel.run("def total(numbers):\n    return 3")
+    first, second, third = (kernel.run("assert total([1]) == 1", "sums-visible") for _ in range(3))
+    assert "2 more hints come" in first.text
+    assert "Your tries: 1 · ✗" in first.text
+    assert "Hint 2, new: Use `sum`" in second.text
+    assert "One more hint" in second.html
+    assert "Hint 2: Use `sum`\n  Hint 3, new: Start at 0" in third.text
+    assert "more hint" not in third.text
+    hidden = kernel.run("assert total([2]) == 2", "sums-hidden").html
+    assert "Hint" not in hidden
+    assert "Your tries" not in hidden
+
+    kernel.run("import os\nos.chdir('/')\ntotal = sum")
+    assert kernel.run("assert total([1]) == 1", "sums-visible").text == (
+        "✓ Passed: sums\n  Passed at the 4th try. Trying again is how code gets written."
+    )
+    assert kernel.run("assert total([1]) == 1", "sums-visible").text == "✓ Passed: sums"
+    assert "2 more hints come" in kernel.run("assert total([1]) == 2", "sums-visible").text
+
+
+def test_work_that_is_graded_shows_neither_hints_nor_tries(start_kernel, lab):
+    graded = lab.parent / ".course" / "grading" / lab.name
+    graded.parent.mkdir()
+    lab.rename(graded)
+    kernel = start_kernel(graded.parent, JPY_SESSION_NAME=str(graded))
+    for _ in range(3):
+        ran = kernel.run("assert 1 + 1 == 3", "sums-visible")
+    assert "Hint" not in ran.html
+    assert "Your tries" not in ran.html
+
+
 def test_other_cells_stay_as_they_are(kernel):
     assert kernel.run("assert 1 + 1 == 2").of("display_data") == []
     assert kernel.run("1 + 1", "sums").of("display_data") == []

@@ -276,6 +276,70 @@ def test_an_exception_with_details_of_its_own(kernel):
     assert "  - Ines" in ran.text
 
 
+def test_an_unwritten_query_is_unsolved(kernel):
+    kernel.run("from course.lab import run, sqlite\nfrom course.lab.sql import Query\ndb = sqlite()")
+    failure = fails(kernel, "run(Query('orders', ''), on=db)")
+    assert (failure.kind, failure.headline) == ("unsolved", "Not solved yet: orders")
+    assert failure.message.startswith("The query is empty: write your SQL")
+    failure = fails(kernel, "run(Query('orders', 'SELECT 1 AS one,\\n-- Write your SQL here\\nFROM'), on=db)")
+    assert failure.kind == "sql"
+    assert failure.untried
+    assert not fails(kernel, "run(Query('orders', 'SELEC 1'), on=db)").untried
+
+
+ANSWER = """
+import json
+import requests
+
+def answered(body, status=200, **headers):
+    answer = requests.Response()
+    answer.status_code, answer._content, answer._content_consumed = status, body.encode(), True
+    answer.headers.update(headers)
+    answer.request = requests.Request("GET", "http://shop.example/orders/7").prepare()
+    return answer
+
+order = answered('{"id": 7, "total": 5}', 200, location="/orders/7")
+"""
+
+
+@pytest.mark.parametrize(
+    ("claim", "part", "place", "expected"),
+    [
+        ("order.status_code == 201", "Status", "", "201 Created"),
+        ("201 == order.status_code", "Status", "", "201 Created"),
+        ("answered('').status_code != 200", "Status", "", "anything but 200 OK"),
+        ("order.status_code in (201, 202)", "Status", "", "one of (201 Created, 202 Accepted)"),
+        ("order.json() == {'id': 7, 'paid': True}", "Body", "", '{"id": 7, "paid": true}'),
+        ("order.json() == {7}", "Body", "", "{7}"),
+        ("order.json()['total'] == 6", "Body", "json()['total']", "6"),
+        ("set(order.json()) == {'id'}", "Body", "set(order.json())", "{'id'}"),
+        ("'paid' in order.json()", "Body", "", "something that contains 'paid'"),
+        ("order.text == 'fine'", "Body", "", "fine"),
+        ("order.content == b''", "Body", "", "(empty)"),
+        ("order.text.startswith('f')", "Body", "text.startswith('f')", "True"),
+        ("order.headers['location'] == '/orders/8'", "Header location", "", "'/orders/8'"),
+        ("order.headers.get('Content-Type') == 'text/plain'", "Content type", "", "'text/plain'"),
+        ("'etag' in order.headers", "Headers", "", "something that contains 'etag'"),
+        ("order.status_code == 200 and order.json() == []", "Body", "", "[]"),
+    ],
+)
+def test_what_was_expected_of_a_response(kernel, claim, part, place, expected):
+    kernel.run(ANSWER)
+    (exchange,) = fails(kernel, f"assert {claim}").exchanges
+    assert exchange["status"] == 200
+    found = exchange["expectation"]
+    assert (found["part"], found["place"], found["expected"]) == (part, place, expected)
+
+
+def test_the_response_in_question_comes_first(kernel):
+    kernel.run(ANSWER)
+    first, second = fails(kernel, "other = answered('[]')\nassert other.json() == [order.json()]").exchanges
+    assert (first["received"], second["expectation"]) == ("[]", None)
+    assert first["expectation"]["expected"] == '[{"id": 7, "total": 5}]'
+    (exchange,) = fails(kernel, "assert order.elapsed is None").exchanges
+    assert exchange["expectation"] is None
+
+
 def test_an_http_exchange_is_shown(kernel):
     kernel.run(
         dedent("""

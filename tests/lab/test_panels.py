@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from course.lab import panels
 from course.lab.differences import Difference
-from course.lab.exchanges import Exchange
+from course.lab.exchanges import Exchange, Expectation
 from course.lab.failures import Failure, Line
-from course.lab.progress import Standing
+from course.lab.hints import Hints
+from course.lab.progress import Standing, Try
 
 ASSERT = Failure(
     kind="assert",
@@ -32,6 +35,21 @@ ASSERT = Failure(
     raised_line=Line("In[2]", 1, "return '<s>'"),
     traceback="Traceback: <em>",
 )
+ANSWERED = Failure(
+    kind="assert",
+    headline="Not yet: place-order",
+    call="answer.status_code",
+    got="200",
+    expected="201",
+    exchanges=[
+        Exchange(
+            "POST", "/orders", "", 200, "OK", "application/json", "<b>", "", Expectation("Status", "201 <i>")
+        )
+    ],
+)
+NOON = datetime(2026, 11, 5, 12, 0, tzinfo=UTC)
+TRIES = [Try(passed, NOON) for passed in (False, True, False, False)]
+HINTS = Hints(("Think of `this <u>`", "Then of that"), newest_is_new=True, left=1)
 UNSOLVED = Failure(
     kind="unsolved", headline="Not solved yet: orders", message="Write it", cell="orders-visible"
 )
@@ -71,8 +89,10 @@ STANDINGS = [
     "html",
     [
         panels.failure_html(ASSERT),
+        panels.failure_html(ANSWERED, TRIES, HINTS),
         panels.failure_html(UNSOLVED),
         panels.passed_html("orders"),
+        panels.passed_html("orders", "a note", [*TRIES, Try(True, NOON)]),
         panels.later_html(),
         panels.progress_html(STANDINGS, "a note"),
         panels.progress_html([], ""),
@@ -80,9 +100,11 @@ STANDINGS = [
 )
 def test_html_is_sound_labelled_and_needs_no_script(html):
     page = Reader(html)
-    group = [attrs for tag, attrs in page.tags if tag == "div" and attrs.get("role") == "group"]
-    assert len(group) == 1
-    assert group[0]["aria-label"]
+    (panel,) = [attrs for tag, attrs in page.tags if "course-panel" in (attrs.get("class") or "")]
+    assert panel["role"] == "group"
+    assert panel["aria-label"]
+    assert [attrs["aria-level"] for _, attrs in page.tags if attrs.get("role") == "heading"] == ["4"]
+    assert all(attrs.get("aria-label") for _, attrs in page.tags if "tabindex" in attrs)
     assert all(attrs.get("scope") in ("row", "col") for tag, attrs in page.tags if tag == "th")
     assert "script" not in {tag for tag, _ in page.tags}
     assert not [attrs for _, attrs in page.tags if any(name.startswith("on") for name in attrs)]
@@ -90,8 +112,10 @@ def test_html_is_sound_labelled_and_needs_no_script(html):
 
 
 def test_values_are_never_markup():
-    tags = {tag for tag, _ in Reader(panels.failure_html(ASSERT)).tags}
-    assert not tags & {"b", "i", "q", "u", "s", "em", "body"}
+    html = panels.failure_html(ASSERT) + panels.failure_html(ANSWERED, TRIES, HINTS)
+    tags = {tag for tag, _ in Reader(html).tags} - {"em"}  # our own, where a part differs
+    assert not tags & {"b", "i", "q", "u", "s", "body"}
+    assert "em" not in {tag for tag, _ in Reader(panels.failure_html(ASSERT)).tags}
 
 
 def test_a_failure_says_everything_in_words_in_both_forms():
@@ -99,7 +123,7 @@ def test_a_failure_says_everything_in_words_in_both_forms():
     for words in [
         "✗", "Not yet: status-class", "404 is a client error:", "Call", "status_class(404)", "where code is", "You got",
         "<b>'err'</b>  (type str)", "Expected", "'4xx'  (type int)", "What differs", "['<i>']", "Ines", "POST /orders?<q>",
-        '{"a": 1}', "422 Unprocessable · application/json", "<body>", "In[2], line 1", "return '<s>'", "In[3], line 2",
+        '{"a": 1}', "422 Unprocessable", "application/json", "<body>", "In[2], line 1", "return '<s>'", "In[3], line 2",
     ]:  # fmt: skip
         assert words in html
         assert words in text
@@ -112,6 +136,75 @@ def test_text_is_for_a_terminal_of_80_columns():
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     assert "  You got        <b>'err'</b>" in text  # values stand below each other
+
+
+def test_a_response_stands_beside_what_was_expected_of_it():
+    html, text = Reader(panels.failure_html(ANSWERED)).text, panels.failure_text(ANSWERED)
+    assert "Request and response" in html
+    for words in ["POST /orders", "✗ Status differs", "200 OK", "201 <i>", "application/json", "<b>"]:
+        assert words in html
+        assert words in text
+    assert "You got" not in html  # it would say the same again
+    assert "Request body" not in html
+    piece = Expectation("Body", "3", place='json()["total"]')
+    inner = replace(ANSWERED, exchanges=[replace(ANSWERED.exchanges[0], expectation=piece)])
+    html = Reader(panels.failure_html(inner)).text
+    assert "✗ Body differs" in html
+    assert 'json()["total"]: 3' in html
+    assert "You got" in html  # the piece itself
+    lost = replace(piece, part="Header location", place="", got="None")
+    header = replace(ANSWERED, exchanges=[replace(ANSWERED.exchanges[0], expectation=lost)])
+    assert "  ✗ Header location differs  None" in panels.failure_text(header)
+
+
+def test_hints_come_folded_and_say_how_many_are_left():
+    html, text = (
+        Reader(panels.failure_html(ANSWERED, TRIES, HINTS)).text,
+        panels.failure_text(ANSWERED, TRIES, HINTS),
+    )
+    for words in ["Hint 2", "Hint 3, new", "Then of that", "One more hint comes after another try."]:
+        assert words in html
+        assert words in text
+    assert "Hint 2, new" not in html
+    assert "<code>this &lt;u&gt;</code>" in panels.failure_html(ANSWERED, TRIES, HINTS)
+    before = Reader(panels.failure_html(ANSWERED, TRIES, Hints(left=2))).text
+    assert (
+        "The first hint stands in the exercise's text. 2 more hints come, one after each further try."
+        in before
+    )
+    assert "hint" not in Reader(panels.failure_html(ANSWERED)).text.lower()
+
+
+def test_the_tries_are_listed():
+    html, text = Reader(panels.failure_html(ANSWERED, TRIES)).text, panels.failure_text(ANSWERED, TRIES)
+    assert "Your tries: 4 · ✗ ✓ ✗ ✗" in html
+    assert "Your tries: 4 · ✗ ✓ ✗ ✗" in text
+    when = f"{NOON.astimezone():%d %b, %H:%M}".removeprefix("0")
+    assert html.count(f"not passed, {when}") == 3
+    many = panels.failure_html(ANSWERED, TRIES * 10)
+    assert "Your tries: 40 · … " in Reader(many).text
+    assert many.count("<li>") == 10
+    assert '<ol start="31">' in many
+
+
+@pytest.mark.parametrize(
+    ("tries", "words"),
+    [
+        ("✓", ""),
+        ("✗✗✗✓", "Passed at the 4th try. Trying again is how code gets written."),
+        ("✗✓", "Passed at the 2nd try. Trying again is how code gets written."),
+        ("✗" * 11 + "✓", "Passed at the 12th try. Trying again is how code gets written."),
+        ("✗✓✓", ""),
+        ("✗✓✗✓", "It passes again, after 1 try that did not."),
+        ("✓✗✗✓", "It passes again, after 2 tries that did not."),
+    ],
+)
+def test_a_pass_after_failures_is_told_kindly(tries, words):
+    tries = [Try(sign == "✓", NOON) for sign in tries]
+    assert panels.passed_text("orders", tries=tries) == "\n  ".join(filter(None, ["✓ Passed: orders", words]))
+    html = Reader(panels.passed_html("orders", tries=tries)).text
+    assert words in html
+    assert ("Your tries" in html) == bool(words)
 
 
 def test_code_stays_in_one_piece():

@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 
-from course.lab.progress import MIME, read, record, show_progress
+from course.lab.progress import MIME, read, record, show_progress, tries_of
 
 
 @pytest.fixture
@@ -45,6 +45,21 @@ def test_an_exercise_passes_with_all_of_its_tests(notebook, tmp_path):
     lab = read(tmp_path)["04-databases/14b-joins"]
     assert not lab.passes("orders")
     assert not lab.passes("sums")
+
+
+def test_a_run_without_an_answer_is_no_try(notebook, tmp_path):
+    record("orders-visible", False, tried=False)
+    assert "○ orders: not tried" in repr(show_progress())
+    record("orders-visible", False)
+    record("sums-visible", False)
+    record("orders-visible", True)
+    assert [each.passed for each in tries_of("orders-visible")] == [False, True]
+    record("orders-visible", False, tried=False)
+    test = read(tmp_path)["04-databases/14b-joins"].tests["orders-visible"]
+    assert (test.tries, test.passed) == (2, False)
+    assert test.first_passed is not None
+    (tmp_path / ".course").rename(tmp_path / "elsewhere")
+    assert tries_of("orders-visible") is None
 
 
 def test_nothing_is_written_outside_a_working_copy(notebook, tmp_path):

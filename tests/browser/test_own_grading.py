@@ -1,0 +1,78 @@
+"""A student who learns alone presses "Grade my work", sees the points, and goes to the exercise that lost some."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from course.classroom import working_copy
+from course.publishing.build import build
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=30_000)  # a busy machine takes its time
+
+PROJECT = Path(__file__).parents[2]
+LAB = "01-small/01a-money"
+WITH_TAX = "def with_tax(cents):\n    return max(cents, 0) * 110 // 100"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "course"
+    shutil.copytree(PROJECT / "tests" / "proof" / "small_course", root)
+    shutil.copy2(PROJECT / "nbgrader_config.py", root)
+    build(root)
+    working_copy.refresh(root)
+    return root
+
+
+def shot(page: Page, name: str) -> None:
+    folder = PROJECT / ".cache" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png")
+
+
+def test_grade_my_work(jupyterlab: Any, page: Page, root: Path) -> None:
+    lab = jupyterlab(root / "work")
+    lab.open(page, f"{LAB}.ipynb")
+    lab.write(page, "with-tax", WITH_TAX)  # and not saved: the button does that
+
+    page.get_by_role("button", name="Grade my work").click()
+    expect(page.get_by_role("status").filter(has_text="usually takes less than a minute")).to_be_visible()
+    points = page.get_by_role("main", name="My points")
+    expect(points.get_by_role("heading", name="01-small: 3 of 6 points")).to_be_visible(timeout=60_000)
+    solved = points.get_by_role("row").filter(has_text="the price with tax")
+    expect(solved).to_contain_text("3 / 3")
+    expect(solved).to_contain_text("done")
+    lost = points.get_by_role("row").filter(has_text="good customers")
+    expect(lost).to_contain_text("0 / 3")
+    expect(lost).to_contain_text("not written yet")
+
+    feedback = points.frame_locator("iframe")
+    expect(feedback.get_by_text("Feedback for you")).to_be_visible()
+    shot(page, "own-grading")
+    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+    shot(page, "own-grading-dark")
+
+    lost.get_by_role("link").click()
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.content.activeCell?.model.id === 'good-customers'"
+    )
+    expect(page.locator(".jp-Cell.jp-mod-active").first).to_be_in_viewport()
+    shot(page, "own-grading-exercise")
+
+
+def test_what_goes_wrong_is_said_and_it_can_be_stopped(jupyterlab: Any, page: Page, root: Path) -> None:
+    lab = jupyterlab(root / "work")
+    lab.open(page, f"{LAB}.ipynb")
+    lab.write(page, "with-tax", "import time\ntime.sleep(25)")
+    page.get_by_role("button", name="Grade my work").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("alert").filter(has_text="You stopped it")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
