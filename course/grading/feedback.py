@@ -50,7 +50,7 @@ _TITLE = 200
 _LEAST = 100  # what any output costs
 
 _CUT = "\n… the rest is not shown here; your notebook has it."
-_QUIZZES = Path(panels.__file__).parent / "quiz_widget" / "still.css"
+_WIDGETS = Path(panels.__file__).parent / "widgets" / "still.css"
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -216,7 +216,7 @@ def _styles() -> str:
     """The styles that the course's own outputs bring along; the page has them in its head, and takes no others."""
     outputs = BeautifulSoup(panels.later_html() + TABLES, "html.parser")
     own = [style.get_text() for style in outputs.find_all("style")]
-    return "".join([*own, _QUIZZES.read_text(encoding="utf-8")])
+    return "".join([*own, _WIDGETS.read_text(encoding="utf-8")])
 
 
 def _own_metadata(cell: NotebookNode) -> NotebookNode:

@@ -9,6 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from course.lab.parsons import parsons
+    from course.lab.pictures.calls import show_calls
+    from course.lab.pictures.memory import show_names
+    from course.lab.pictures.plan import PlanPicture, show_plan
+    from course.lab.pictures.queues import show_queue, watch
+    from course.lab.pictures.request import RequestPicture, show_request
+    from course.lab.pictures.timeline import record_timeline
+    from course.lab.predictions import predict
     from course.lab.progress import show_progress
     from course.lab.quizzes import quiz
     from course.lab.services import Postgres, postgres
@@ -17,8 +25,19 @@ if TYPE_CHECKING:
     from course.lab.testing import given, printed, read_file, shared, typing_in, until, write_file
 
 _HOME = {
-    "quiz": "course.lab.quizzes",
+    "parsons": "course.lab.parsons",
+    "show_calls": "course.lab.pictures.calls",
+    "show_names": "course.lab.pictures.memory",
+    "PlanPicture": "course.lab.pictures.plan",
+    "show_plan": "course.lab.pictures.plan",
+    "show_queue": "course.lab.pictures.queues",
+    "watch": "course.lab.pictures.queues",
+    "RequestPicture": "course.lab.pictures.request",
+    "show_request": "course.lab.pictures.request",
+    "record_timeline": "course.lab.pictures.timeline",
+    "predict": "course.lab.predictions",
     "show_progress": "course.lab.progress",
+    "quiz": "course.lab.quizzes",
     "Postgres": "course.lab.services",
     "postgres": "course.lab.services",
     "Server": "course.lab.serving",
@@ -41,24 +60,35 @@ _HOME = {
 
 __all__ = [
     "Database",
+    "PlanPicture",
     "Postgres",
     "Query",
+    "RequestPicture",
     "Rows",
     "Server",
     "check_rows",
     "duckdb",
     "given",
+    "parsons",
     "postgres",
+    "predict",
     "printed",
     "quiz",
     "read_file",
+    "record_timeline",
     "run",
     "serve",
     "shared",
+    "show_calls",
+    "show_names",
+    "show_plan",
     "show_progress",
+    "show_queue",
+    "show_request",
     "sqlite",
     "typing_in",
     "until",
+    "watch",
     "write_file",
 ]
 

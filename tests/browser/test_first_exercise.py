@@ -72,7 +72,9 @@ def test_from_the_home_to_the_first_pass(jupyterlab: Any, page: Page, work: Path
     page.get_by_role("button", name="Course home").click()
     home = page.get_by_role("main", name="Course home")
     expect(home.get_by_text("1 of 9 exercises passed").first).to_be_visible()
-    expect(home.get_by_text("Your last try: order-names, passed. The next exercise: sold-lines.")).to_be_visible()
+    expect(
+        home.get_by_text("Your last try: order-names, passed. The next exercise: sold-lines.")
+    ).to_be_visible()
     shot(page, "home-begun")
     home.get_by_role("button", name="Go on").click()
     expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("sold_lines")

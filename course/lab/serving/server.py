@@ -76,6 +76,7 @@ class Server:
     """A running app.
 
     Attributes:
+        app: what is served.
         name: what `serve` was told to call it.
         port: where it listens on 127.0.0.1.
         url: its address for code on this machine, without a slash at the end: `http://127.0.0.1:PORT`.
@@ -88,6 +89,7 @@ class Server:
         interface: Interface,
         listener: socket.socket,
     ) -> None:
+        self.app = app
         self.name = name
         self.port: int = listener.getsockname()[1]
         self.url = f"http://{_HOST}:{self.port}"

@@ -95,7 +95,9 @@ class RowsDiffer(AssertionError):
                 + "</tr>"
                 for found in self.differences[:SHOWN]
             )
-            parts.append(f"<table><caption>Rows that differ</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+            parts.append(
+                f"<table><caption>Rows that differ</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            )
         if self._more:
             parts.append(tables.note(f"and {self._more:,} more"))
         if self._counts:
