@@ -225,7 +225,7 @@ def _runs(file: Path) -> Iterator[dict[str, Any] | None]:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return
-    for line in lines:
+    for line in filter(None, lines):  # a line is empty where two kernels wrote at the same moment
         try:
             run = json.loads(line)
             yield {**run, "at": datetime.fromisoformat(run["at"])}

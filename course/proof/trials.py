@@ -9,15 +9,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Event
 
 from course.errors import CourseError
 
 # A lab runs top to bottom in a minute; one that has nothing to tell for longer will not end.
 STALLED = 120.0
+_LOOK = 0.2  # seconds between looks at whether a run is given up
 # What the files of a lab's trials may take, in bytes.
 ROOM = 2 * 1024**3
 
@@ -122,12 +125,12 @@ class Task:
     slots: tuple[Path, ...]
 
 
-def run_lab(task: Task, files: Path | None = None) -> LabRun:
+def run_lab(task: Task, files: Path | None = None, given_up: Event | None = None) -> LabRun:
     """Run a lab and its trials in a template process of its own, in a temporary folder.
 
     `files` is the folder the lab stands in: what it needs beside the notebook is copied. PYTHONHASHSEED and the seeds
-    of `random` and numpy are the task's seed. Raises CourseError where processes cannot be forked, and where the
-    template process dies or stalls.
+    of `random` and numpy are the task's seed. Raises CourseError where processes cannot be forked, where the template
+    process dies or stalls, and when the run is `given_up`.
     """
     if not hasattr(os, "fork"):
         raise CourseError(
@@ -140,7 +143,7 @@ def run_lab(task: Task, files: Path | None = None) -> LabRun:
         folder = Path(name)
         folder.chmod(0o711)  # a database server started by root is another user
         _copy_files(files, folder / "lab")
-        with contextlib.closing(_messages(task, folder)) as messages:
+        with contextlib.closing(_messages(task, folder, given_up or Event())) as messages:
             for message in messages:
                 match message:
                     case CellRun():
@@ -170,7 +173,7 @@ def _copy_files(source: Path | None, target: Path) -> None:
         shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
 
 
-def _messages(task: Task, folder: Path) -> Generator[object, None, None]:
+def _messages(task: Task, folder: Path, given_up: Event) -> Generator[object, None, None]:
     """What the template process says, until it ends."""
     ours, theirs = socket.socketpair()
     log = folder / "template.log"
@@ -192,7 +195,7 @@ def _messages(task: Task, folder: Path) -> Generator[object, None, None]:
         theirs.close()
         try:
             line.send(task)
-            while line.poll(STALLED):
+            while _speaks(line, given_up):
                 message = line.recv()
                 if message is None:
                     template.wait(STALLED)  # it stops the services that the lab started
@@ -205,3 +208,12 @@ def _messages(task: Task, folder: Path) -> Generator[object, None, None]:
             template.kill()
             template.wait()
     raise CourseError(f"The lab cannot be run: {problem}.\n{log.read_text(errors='replace')}".rstrip())
+
+
+def _speaks(line: Connection, given_up: Event) -> bool:
+    """Whether the template process says something before it counts as stalled, or its run is given up."""
+    until = time.monotonic() + STALLED
+    while not given_up.is_set() and time.monotonic() < until:
+        if line.poll(_LOOK):
+            return True
+    return False

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import nbformat
 from nbformat import NotebookNode
@@ -91,28 +92,35 @@ def _prove(chosen: Sequence[Lab], folder: Path) -> list[Verdict]:
     """Prove labs side by side: their templates fork into the same slots, while nbgrader grades here."""
     banks = [load_bank(bank_path(lab.root, lab.phase, lab.name)) for lab in chosen]
     slots = tuple(folder / f"slot-{number}" for number in range(_SLOTS))
+    given_up = Event()
     with ThreadPoolExecutor(len(SEEDS)) as templates:
         try:
-            proofs = [_begin(lab, bank, slots, templates) for lab, bank in zip(chosen, banks, strict=True)]
+            proofs = [
+                _begin(lab, bank, slots, templates, given_up) for lab, bank in zip(chosen, banks, strict=True)
+            ]
             stock = [_stock_faults(lab, folder) for lab in chosen]
             agreements = [_agreement(proof) for proof in proofs]
             return [
                 _judge(proof, found, agreement)
                 for proof, found, agreement in zip(proofs, stock, agreements, strict=True)
             ]
-        except BaseException:  # such as Ctrl-C, which ends the running templates too
+        except BaseException:  # such as Ctrl-C, which a template that is just starting does not hear
+            given_up.set()
             templates.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _begin(lab: Lab, bank: Bank, slots: tuple[Path, ...], templates: ThreadPoolExecutor) -> _Proof:
+def _begin(
+    lab: Lab, bank: Bank, slots: tuple[Path, ...], templates: ThreadPoolExecutor, given_up: Event
+) -> _Proof:
     """Set a lab's runs going."""
     notebook = read_lab(lab.text)
     tried = attempts(notebook, nbformat.read(lab.release, as_version=4), bank)
     runs = []
     for seed in SEEDS:
         trials = tuple(attempt.trial for attempt in _for_seed(tried, seed))
-        runs.append(templates.submit(run_lab, Task(cells(notebook), trials, seed, slots), lab.text.parent))
+        task = Task(cells(notebook), trials, seed, slots)
+        runs.append(templates.submit(run_lab, task, lab.text.parent, given_up))
     return _Proof(lab, notebook, bank, tried, runs)
 
 

@@ -70,7 +70,7 @@ def test_nothing_is_written_outside_a_working_copy(notebook, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damage", [b"{torn", b"\xff\xfe\x00\n", b"[]\n", b'{"test": 3, "passed": 1, "at": "x"}\n', b"\n"]
+    "damage", [b"{torn", b"\xff\xfe\x00\n", b"[]\n", b'{"test": 3, "passed": 1, "at": "x"}\n']
 )
 def test_a_damaged_line_costs_that_line_only(notebook, tmp_path, damage):
     record("orders-visible", True)
