@@ -4,6 +4,7 @@
 import { courseMenu } from "./menu.js";
 import { element } from "./dom.js";
 import { ask, shared } from "./jupyterlab.js";
+import { saveInTurn } from "./saving.js";
 
 const GRADE = "course:grade";
 const HAND_IN = "course:hand-in";
@@ -117,9 +118,9 @@ async function gradeBeside(app, panel, view) {
 }
 
 // What is graded is what lies on disk.
-async function saveAll(app, phase) {
-  const open = [...app.shell.widgets("main")].filter((each) => each.context?.path.startsWith(`${phase}/`));
-  await Promise.all(open.filter((each) => each.context.model.dirty).map((each) => each.context.save()));
+function saveAll(app, phase) {
+  const open = [...app.shell.widgets("main")].map((each) => each.context);
+  return saveInTurn(open.filter((context) => context?.path.startsWith(`${phase}/`)));
 }
 
 function atWork(phase, stop) {

@@ -7,6 +7,7 @@ import { ask, request, shared } from "./jupyterlab.js";
 import { watchKernels } from "./kernel-crash.js";
 import { courseMenu } from "./menu.js";
 import { show, tell } from "./notices.js";
+import { saveInTurn } from "./saving.js";
 import { watchSession } from "./session-end.js";
 
 const DOWNLOAD = "course:download-work";
@@ -193,10 +194,8 @@ function openDocuments(app) {
   return [...new Set(contexts.filter((context) => context?.revert))];
 }
 
-async function saveAll(app) {
-  for (const context of openDocuments(app)) {
-    if (context.model.dirty && !context.model.readOnly) await context.save();
-  }
+function saveAll(app) {
+  return saveInTurn(openDocuments(app));
 }
 
 async function fetchWork(app) {

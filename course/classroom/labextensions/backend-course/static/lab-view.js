@@ -29,7 +29,8 @@ export async function labViewPlugin() {
 async function showOutline(app, panel) {
   await panel.revealed;
   await app.restored;
-  if (app.commands.hasCommand("toc:show-panel") && app.shell.currentWidget === panel) {
+  const room = window.innerWidth >= 900; // in a small window, or at 200 % zoom, the lab needs all of it
+  if (room && app.commands.hasCommand("toc:show-panel") && app.shell.currentWidget === panel) {
     await app.commands.execute("toc:show-panel");
     app.shell.activateById(panel.id); // the cursor stays in the lab
   }
