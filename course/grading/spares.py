@@ -65,7 +65,7 @@ def _spare(request: Request) -> Made | None:
         return None
     with suppress(CageError):
         made = future.result()
-        if asked == request and made.cell.alive():
+        if asked == request and zygotes.lives(request.imports) and made.cell.alive():
             return made
         made.cell.kill()
     return None

@@ -43,6 +43,13 @@ def spawn(
         return _zygote(key).spawn(entry, options, **arguments)
 
 
+def lives(imports: Sequence[str]) -> bool:
+    """Whether the zygote with these imports lives: where it has died, its cells are ending too."""
+    key = _key(imports)
+    zygote = _lent.get(key) or _running.get(key)
+    return zygote is not None and zygote.alive()
+
+
 def begin(sets: Iterable[Sequence[str]]) -> None:
     """Begin to start zygotes with these sets of imports, where there is a cage, so that they are ready sooner."""
     with suppress(CageError):
