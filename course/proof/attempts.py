@@ -12,8 +12,8 @@ from course.proof.answers import Answer, Bank, Equivalent, fill, language_of
 from course.proof.mutants import Mutant, line_changes
 from course.proof.mutants.python import python_mutants
 from course.proof.mutants.sql import rendered, sql_mutants
-from course.proof.trials import Cell, LabRun, Trial, TrialRun
-from course.publishing.exercises import Exercise, exercise_of, exercises, grade_id, is_solution, is_test
+from course.proof.trials import LabRun, Trial, TrialRun
+from course.publishing.exercises import Exercise, exercises, grade_id, is_test
 
 # How many seconds to wait for what should pass, and for what should fail: there an endless loop is a normal thing.
 RIGHT_PATIENCE = 20.0
@@ -83,20 +83,6 @@ def attempts(lab: NotebookNode, released: NotebookNode, bank: Bank) -> list[Atte
             *_mutants(exercise),
         )
     ]
-
-
-def cells(lab: NotebookNode) -> tuple[Cell, ...]:
-    """The code cells of a lab, as trials need them."""
-    return tuple(
-        Cell(
-            cell.id,
-            cell.source,
-            exercise_of(cell.id) if is_solution(cell) or is_test(cell) else "",
-            is_test(cell),
-        )
-        for cell in lab.cells
-        if cell.cell_type == "code"
-    )
 
 
 def faults(attempt: Attempt, run: TrialRun) -> Iterator[str]:

@@ -22,8 +22,9 @@ from course import syllabus
 from course.cage import CageError
 from course.errors import CourseError
 from course.proof.answers import Bank, bank_faults, bank_path, load_bank
-from course.proof.attempts import Attempt, Mutation, attempts, cells, faults, mutation, reference_faults
+from course.proof.attempts import Attempt, Mutation, attempts, faults, mutation, reference_faults
 from course.proof.budget import budget_faults
+from course.proof.lab_cells import cells
 from course.proof.runners import disagreements, rounds, see
 from course.proof.stock import stock_faults
 from course.proof.trials import LabRun, Task, TrialRun, run_lab

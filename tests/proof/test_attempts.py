@@ -7,7 +7,8 @@ import nbformat
 import pytest
 
 from course.proof.answers import bank_faults, load_bank
-from course.proof.attempts import attempts, cells, faults, mutation, reference_faults
+from course.proof.attempts import attempts, faults, mutation, reference_faults
+from course.proof.lab_cells import cells
 from course.proof.trials import Task, run_lab
 from course.publishing.build import build
 from course.publishing.exercises import exercises

@@ -28,8 +28,9 @@ from course.files import write_atomically
 from course.grading.engine import CourseFolder
 from course.grading.messages import authors_words
 from course.proof.answers import bank_path, fill, load_bank
-from course.proof.trials import Cell, Task, Trial, TrialRun, run_lab
-from course.publishing.exercises import exercise_of, exercises, grade_id, is_solution, is_test
+from course.proof.lab_cells import cells
+from course.proof.trials import Task, Trial, TrialRun, run_lab
+from course.publishing.exercises import exercise_of, exercises, grade_id, is_test
 from course.publishing.layout import Lab
 
 Failing = tuple[tuple[str, str], ...]
@@ -202,7 +203,7 @@ def _try_bank(
     with tempfile.TemporaryDirectory(prefix="report-") as name:
         slots = tuple(Path(name) / f"slot-{number}" for number in range(2 * (os.cpu_count() or 1)))
         trials = tuple(trial for _, trial in tried)
-        runs = run_lab(Task(_cells(notebook), trials, 0, slots), lab.text.parent).trials
+        runs = run_lab(Task(cells(notebook), trials, 0, slots), lab.text.parent).trials
     for (title, trial), run in zip(tried, runs, strict=True):
         failing = _failing_tests(run, sources) if run else []
         if failing:
@@ -216,17 +217,3 @@ def _failing_tests(run: TrialRun, sources: Mapping[str, str]) -> list[tuple[str,
         if error:
             found.append((test.name, said(error, text, sources[test.name])))
     return found
-
-
-def _cells(notebook: NotebookNode) -> tuple[Cell, ...]:
-    """The code cells of a lab, as trials need them."""
-    return tuple(
-        Cell(
-            cell.id,
-            cell.source,
-            exercise_of(cell.id) if is_solution(cell) or is_test(cell) else "",
-            is_test(cell),
-        )
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    )
