@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from course.lab.magic_line import read_line, variables_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from course.lab.sql.database import Database, Result
 
-_LINE = re.compile(r"\s*(?P<database>[^\W\d]\w*)(?:\s+--name[\s=]+(?P<name>[^\W\d]\w*))?\s*")
 _USAGE = "Write %%sql and the name of a database, as in: %%sql shop --name my_query"
 
 
@@ -38,16 +38,16 @@ def run_cell(line: str, cell: str, names: dict[str, Any]) -> None:
     from course.lab.sql.query import Query
     from course.lab.sql.statements import is_empty
 
-    asked = _LINE.fullmatch(line)
+    asked = read_line(line)
     if asked is None:
         raise SQLError("%%sql did not understand its line", f"%%sql {line}".strip(), hint=_USAGE)
     empty = is_empty(cell)
-    if asked["name"]:
-        names[asked["name"]] = Query(asked["name"], "" if empty else cell.strip())
+    if asked.name:
+        names[asked.name] = Query(asked.name, "" if empty else cell.strip())
     if empty:
         _show_text("Nothing to run yet: write your SQL in this cell, then run it.")
         return
-    for result in _database(asked["database"], names).results(cell):
+    for result in _database(asked.on, names).results(cell):
         _show(result)
 
 
@@ -61,9 +61,7 @@ def _database(name: str, names: Mapping[str, Any]) -> Database:
     database = getattr(value, "database", None)  # a running service
     if callable(database) and isinstance(found := database(), Database):
         return found
-    known = sorted(
-        key for key, held in names.items() if isinstance(held, Database) and not key.startswith("_")
-    )
+    known = variables_of(Database, names)
     raise SQLError(
         f"{name} is not a database" if name in names else f"There is no variable {name} in this notebook",
         "",
