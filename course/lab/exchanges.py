@@ -19,7 +19,10 @@ from course.lab.differences import show
 _LONGEST = 2000
 _ONE_LINE = 44  # two bodies stand beside each other
 _STATUS = re.compile(r"\b[1-5]\d\d\b")
-_PART_OF = {"status_code": "Status", "headers": "Headers", "json": "Body", "text": "Body", "content": "Body"}
+_PART_OF = {
+    **{"status_code": "Status", "headers": "Headers", "json": "Body", "text": "Body", "content": "Body"},
+    **{"status": "Status", "body": "Body"},  # of an answer to a request written by hand
+}
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,16 @@ class Exchange:
 
 
 def of(values: Iterable[object]) -> list[Exchange]:
-    """The exchanges among the values: each `requests.Response`, and each `requests` error that knows its request."""
+    """The exchanges among the values: each `requests.Response`, each `requests` error that knows its request, and each
+    answer to a request written by hand.
+    """
     found: dict[int, Exchange] = {}
+    by_hand = sys.modules.get("course.lab.http.asking")
     for value in values:
         names = _ancestors(value)
-        if "requests.models.Response" in names:
+        if by_hand and type(value) is by_hand.Answer:
+            found.setdefault(id(value), _answered_by_hand(value))
+        elif "requests.models.Response" in names:
             found.setdefault(id(value), _answered(value))
         elif "requests.exceptions.RequestException" in names and getattr(value, "request", None) is not None:
             request = value.request  # type: ignore[attr-defined]
@@ -82,11 +90,11 @@ def expectation(
             return Expectation(header, words, got=show(got))
         case "headers" if subject is part and isinstance(got, Mapping):
             return Expectation("Headers", words, got=", ".join(got))
-        case "status_code" if subject is part:
+        case "status_code" | "status" if subject is part:
             return Expectation("Status", _STATUS.sub(lambda code: _with_phrase(int(code[0])), words))
         case "json" if isinstance(subject, ast.Call) and subject.func is part:
             return Expectation("Body", _json(wanted) or words)
-        case "text" | "content" if subject is part and isinstance(wanted, (str, bytes)):
+        case "text" | "content" | "body" if subject is part and isinstance(wanted, (str, bytes)):
             return Expectation("Body", _body(wanted) or "(empty)")
     response = ast.unparse(part).removesuffix(part.attr)
     return Expectation(_PART_OF[part.attr], words, place=ast.unparse(subject).removeprefix(response))
@@ -132,6 +140,18 @@ def _answered(response: Any) -> Exchange:  # noqa: ANN401 - a requests.Response,
         content_type=response.headers.get("content-type", ""),
         received=_body(response.content if response._content_consumed else "(not read)"),
         raised=_raised(request.url or "") if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR else "",
+    )
+
+
+def _answered_by_hand(answer: Any) -> Exchange:  # noqa: ANN401 - a course.lab.http.Answer
+    return Exchange(
+        method=answer.method,
+        path=answer.path,
+        sent=_body(answer.sent_body),
+        status=answer.status,
+        reason=_phrase(answer.status),
+        content_type=answer.headers.get("content-type", ""),
+        received=_body(answer.body),
     )
 
 

@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from course.proof.mutants import line_changes, line_diff
+from course.proof.mutants.http import http_mutants
 from course.proof.mutants.python import python_mutants
 from course.proof.mutants.sql import rendered, sql_mutants
 
@@ -267,3 +268,30 @@ def test_changed_lines_leave_out_context_headers_and_indentation():
     diff = "--- reference\n+++ mutant\n@@ -1 +1 @@\n kept\n-    a < b\n+    a <= b\n"
 
     assert line_changes(diff) == ("-a < b", "+a <= b")
+
+
+def test_slips_in_requests() -> None:
+    source = (
+        "%%http shop --name placed\n# BEGIN SOLUTION\nPOST /orders/12?word=cable&page=2 HTTP/1.1\nAccept: text\n\n"
+        "id=3\n# END SOLUTION"
+    )
+    changes = {mutant.diff for mutant in http_mutants(source)}
+    line = "POST /orders/12?word=cable&page=2 HTTP/1.1"
+    for broken in (
+        "GET /orders/12?word=cable&page=2 HTTP/1.1",
+        "POST /orders/13?word=cable&page=2 HTTP/1.1",
+        "POST /order/12?word=cable&page=2 HTTP/1.1",
+        "POST /orders?word=cable&page=2 HTTP/1.1",
+        "POST /orders/12 HTTP/1.1",
+        "POST /orders/12?page=2 HTTP/1.1",
+        "POST /orders/12?word=cabl&page=2 HTTP/1.1",
+        "POST /orders/12?word=cable&page=3 HTTP/1.1",
+    ):
+        assert f"- {line}\n+ {broken}" in changes
+    assert {f"- {line}", "- Accept: text", "- ", "- id=3", "- id=3\n+ id=4"} <= changes
+    assert "- Accept: text\n+ Accept: tex" in changes
+    assert all("SOLUTION" not in change and "%%http" not in change for change in changes)
+
+
+def test_a_request_without_marks_keeps_its_magic_line() -> None:
+    assert all(mutant.source.startswith("%%http shop") for mutant in http_mutants("%%http shop\nGET /orders"))

@@ -6,9 +6,10 @@ import io
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from json import dumps
@@ -52,16 +53,16 @@ def show_request(
         CourseError: this cannot be sent as a request: a method of two words, a header with a line break.
     """
     address = (to if isinstance(to, str) else to.url) + path
-    picture = RequestPicture(address, method.upper())
     body = b"" if json is None else dumps(json, ensure_ascii=False).encode()
     more = {"Content-Type": "application/json"} if json is not None else {}
-    _check(picture.method, headers or {})
-    try:
-        _travel(picture, body, more | dict(headers or {}))
-    except Stopped as stop:
-        picture.stopped = stop
-    _look_at_the_server(picture)
-    return picture
+    more |= dict(headers or {})
+    _check(method.upper(), headers or {})
+    return _followed(address, method.upper(), partial(_request_bytes, method.upper(), body=body, more=more))
+
+
+def send(url: str, method: str, message: bytes) -> RequestPicture:
+    """Send a request that is written already, byte for byte, and follow its way as `show_request` does."""
+    return _followed(url, method, lambda _address: message)
 
 
 @dataclass
@@ -133,7 +134,18 @@ class RequestPicture:
         return as_html(self)
 
 
-def _travel(picture: RequestPicture, body: bytes, more: Mapping[str, str]) -> None:
+def _followed(url: str, method: str, message: Callable[[Address], bytes]) -> RequestPicture:
+    """The way of the request that `message` writes."""
+    picture = RequestPicture(url, method)
+    try:
+        _travel(picture, message)
+    except Stopped as stop:
+        picture.stopped = stop
+    _look_at_the_server(picture)
+    return picture
+
+
+def _travel(picture: RequestPicture, message: Callable[[Address], bytes]) -> None:
     """Go the way step by step, noting in the picture what was seen. Raises Stopped where it ends."""
     until = time.monotonic() + _SECONDS
     picture.address = address = _apart(picture.url)
@@ -142,7 +154,7 @@ def _travel(picture: RequestPicture, body: bytes, more: Mapping[str, str]) -> No
     picture.found = list(dict.fromkeys(str(each[0]) for _, each in addresses))
     with closing(_connected(picture, addresses, until)) as connection:
         picture.near, picture.far = connection.getsockname()[:2], connection.getpeername()[:2]
-        picture.sent = _request_bytes(picture.method, address, body, more)
+        picture.sent = message(address)
         try:
             connection.sendall(picture.sent)
         except OSError as error:

@@ -85,9 +85,23 @@ def as_html(picture: RequestPicture) -> str:
         f'{_STYLE}<div class="course-way" role="group" aria-label="The way of the request {escape(words)}">'
         f'<p class="title"><code>{escape(words)}</code> → {escape(status_words(picture))}</p>'
         f'<div class="lanes" aria-hidden="true"><b>Browser</b><b>Server</b></div><ol class="way">{listed}</ol>'
-        f'<div class="boxes">{_box("sent", "The request", len(picture.sent), request_parts(picture))}'
-        f"{_box('came', 'The response', len(picture.received), response_parts(picture))}</div></div>"
+        f"{_boxes(request_parts(picture), response_parts(picture), picture)}</div>"
     )
+
+
+def bytes_html(title: str, notes: Iterable[str], sent: list[Part], picture: RequestPicture) -> str:
+    """Only the bytes of a request and its response; `title` and `notes` are HTML, `sent` the request's parts."""
+    told = "".join(f'<p class="quiet">{note}</p>' for note in notes)
+    return (
+        f'{_STYLE}<div class="course-way" role="group" aria-label="A request and its response">'
+        f'<p class="title">{title}</p>{told}{_boxes(sent, response_parts(picture), picture)}</div>'
+    )
+
+
+def parts_text(title: str, size: int, parts: list[Part]) -> str:
+    """The bytes of one message as plain text."""
+    lines = "\n".join(textwrap.indent(part.text + part.end, "  ") for part in parts)
+    return f"{title}: {count(size)}\n{lines}"
 
 
 def as_text(picture: RequestPicture) -> str:
@@ -101,8 +115,7 @@ def as_text(picture: RequestPicture) -> str:
         ("The response", picture.received, response_parts(picture)),
     ):
         if parts:
-            lines = "\n".join(textwrap.indent(part.text + part.end, "  ") for part in parts)
-            blocks.append(f"{title}: {count(len(raw))}\n{lines}")
+            blocks.append(parts_text(title, len(raw), parts))
     return "\n\n".join(blocks)
 
 
@@ -152,6 +165,13 @@ def _address_parts(address: Address) -> Iterable[tuple[str, str]]:
         "query": address.query,
     }
     return [(name, text) for name, text in named.items() if text]
+
+
+def _boxes(sent: list[Part], received: list[Part], picture: RequestPicture) -> str:
+    return (
+        f'<div class="boxes">{_box("sent", "The request", len(picture.sent), sent)}'
+        f"{_box('came', 'The response', len(picture.received), received)}</div>"
+    )
 
 
 def _box(kind: str, title: str, size: int, parts: list[Part]) -> str:

@@ -20,8 +20,11 @@ _LINES = 500
 _SECONDS = 0.3  # the log is sent at most this often
 
 
-def show_beside(name: str, port: int, docs_path: str | None, log: Log) -> Beside | None:
-    """Show a server beside the notebook; None where there is no such place, as where a notebook is graded."""
+def show_beside(name: str, port: int, path: str, title: str, log: Log) -> Beside | None:
+    """Show a server beside the notebook, its page at `path` under `title`.
+
+    None where there is no such place, as where a notebook is graded.
+    """
     loop = getattr(_kernel(), "io_loop", None)
     if loop is None or not os.environ.get(PLACE):
         return None
@@ -29,8 +32,8 @@ def show_beside(name: str, port: int, docs_path: str | None, log: Log) -> Beside
 
     about = {
         "name": name,
-        "title": "Swagger UI" if docs_path else "Page",
-        "page": f"{browser_url(port)}{docs_path or '/'}",
+        "title": title,
+        "page": f"{browser_url(port)}{path}",
     }
     comm = create_comm(target_name=_TARGET, data={**about, "log": log.tail(_LINES)})
     return Beside(comm, about, log, loop)

@@ -121,10 +121,10 @@ class Server:
         return self._log.tail(lines)
 
     def docs(self, path: str = "/docs", height: int = 600) -> None:
-        """Show the app's documentation page, Swagger UI: beside the notebook in the course's JupyterLab, else inside it.
+        """Show a page of the app, by default Swagger UI: beside the notebook in the course's JupyterLab, else inside it.
 
         Args:
-            path: where the app has its page (FastAPI's `docs_url`).
+            path: where the app has the page: its documentation (FastAPI's `docs_url`), or any other.
             height: the height shown inside the notebook, in pixels.
 
         Raises:
@@ -145,7 +145,7 @@ class Server:
         html = (
             f'<div><a href="{address}" target="_blank" rel="noopener">Open {escape(path)} in a tab of its own</a>'
             " (nothing below? run this cell again)</div>"
-            f'<iframe src="{address}" title="Documentation of {escape(self.name)}" width="100%" height="{height}"'
+            f'<iframe src="{address}" title="{self._title_of(path)} of {escape(self.name)}" width="100%" height="{height}"'
             ' style="border: 1px solid #8888; background: white"></iframe>'
         )
         display({"text/html": html, "text/plain": f"{self.url}{path}"}, raw=True)  # type: ignore[no-untyped-call]
@@ -178,16 +178,19 @@ class Server:
         from IPython.display import display
 
         if self._beside is None:
-            self._show_beside(self._docs_path)
+            self._show_beside(self._docs_path or "/")
         display({"text/html": self._repr_html_(), "text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
 
-    def _show_beside(self, docs_path: str | None) -> bool:
+    def _show_beside(self, path: str) -> bool:
         """Show the running server beside the notebook; False where there is no such place."""
         if self._runner is not None:
             if self._beside is not None:
                 self._beside.close()
-            self._beside = show_beside(self.name, self.port, docs_path, self._log)
+            self._beside = show_beside(self.name, self.port, path, self._title_of(path), self._log)
         return self._beside is not None
+
+    def _title_of(self, path: str) -> str:
+        return "Swagger UI" if path in (self._docs_path, "/docs") else "Page"
 
     def _forget(self) -> None:
         """In a forked child: the threads stayed with the parent, and its socket must not be kept open here."""

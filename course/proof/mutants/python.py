@@ -10,10 +10,7 @@ from typing import TypeVar
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from course.proof.mutants import Mutant, line_diff
-
-_BEGIN = "### BEGIN SOLUTION"
-_END = "### END SOLUTION"
+from course.proof.mutants import Mutant, line_diff, solution_lines
 
 _COMPARISONS: dict[type[cst.BaseCompOp], list[cst.BaseCompOp]] = {
     cst.Equal: [cst.NotEqual()],
@@ -141,10 +138,8 @@ def _replaced(module: cst.Module, node: cst.CSTNode, replacement: cst.CSTNode) -
 
 def _region(source: str) -> range:
     """The lines, from 1, that are the solution."""
-    lines = source.splitlines()
-    begin = next((n for n, line in enumerate(lines, 1) if _BEGIN in line), 0)
-    end = next((n for n, line in reversed(list(enumerate(lines, 1))) if _END in line), len(lines) + 1)
-    return range(begin + 1, end)
+    places = solution_lines(source.splitlines())
+    return range(places.start + 1, places.stop + 1)
 
 
 def _meaning(source: str) -> str | None:
@@ -194,7 +189,7 @@ class _Collector(cst.CSTVisitor):
 
 
 def _is_for_readers(node: cst.CSTNode) -> bool:
-    """Whether a node is an import, a docstring, a log line, or documentation given as an argument."""
+    """Whether a node is an import, a docstring, a log line, a question, or documentation given as an argument."""
     match node:
         case cst.Import() | cst.ImportFrom():
             return True
@@ -202,6 +197,8 @@ def _is_for_readers(node: cst.CSTNode) -> bool:
             return True
         case cst.Expr(value=cst.Call(func=function)):
             return _LOGGING.match(_code(function)) is not None
+        case cst.Call(func=cst.Name(value="input")):
+            return True
         case cst.Arg(keyword=cst.Name(value=name)):
             return name in _UNTESTED
     return False
