@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from course.lab.http import ask
     from course.lab.parsons import parsons
     from course.lab.pictures.calls import show_calls
     from course.lab.pictures.memory import show_names
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from course.lab.pictures.request import RequestPicture, show_request
     from course.lab.pictures.timeline import record_timeline
     from course.lab.predictions import predict
+    from course.lab.programs import run_program
     from course.lab.progress import show_progress
     from course.lab.quizzes import quiz
     from course.lab.services import Postgres, postgres
     from course.lab.serving import Server, serve
     from course.lab.sql import Database, Query, Rows, check_rows, duckdb, run, sqlite
+    from course.lab.terminal import PracticeFolder, practice_folder, run_commands
     from course.lab.testing import given, printed, read_file, shared, typing_in, until, write_file
 
 _HOME = {
+    "ask": "course.lab.http",
     "parsons": "course.lab.parsons",
     "show_calls": "course.lab.pictures.calls",
     "show_names": "course.lab.pictures.memory",
@@ -36,6 +40,7 @@ _HOME = {
     "show_request": "course.lab.pictures.request",
     "record_timeline": "course.lab.pictures.timeline",
     "predict": "course.lab.predictions",
+    "run_program": "course.lab.programs",
     "show_progress": "course.lab.progress",
     "quiz": "course.lab.quizzes",
     "Postgres": "course.lab.services",
@@ -49,6 +54,9 @@ _HOME = {
     "duckdb": "course.lab.sql",
     "run": "course.lab.sql",
     "sqlite": "course.lab.sql",
+    "PracticeFolder": "course.lab.terminal",
+    "practice_folder": "course.lab.terminal",
+    "run_commands": "course.lab.terminal",
     "given": "course.lab.testing",
     "printed": "course.lab.testing",
     "read_file": "course.lab.testing",
@@ -62,21 +70,26 @@ __all__ = [
     "Database",
     "PlanPicture",
     "Postgres",
+    "PracticeFolder",
     "Query",
     "RequestPicture",
     "Rows",
     "Server",
+    "ask",
     "check_rows",
     "duckdb",
     "given",
     "parsons",
     "postgres",
+    "practice_folder",
     "predict",
     "printed",
     "quiz",
     "read_file",
     "record_timeline",
     "run",
+    "run_commands",
+    "run_program",
     "serve",
     "shared",
     "show_calls",
