@@ -1,4 +1,7 @@
-"""What a grade_id says of its cell: `<exercise>`, `<exercise>-visible`, `<exercise>-hidden-<word>`."""
+"""What a grade_id says of its cell.
+
+`<exercise>` and `<exercise>-solution-<word>` are solution cells, `<exercise>-visible` and `<exercise>-hidden-<word>` tests.
+"""
 
 from __future__ import annotations
 
@@ -17,3 +20,8 @@ def kind_of(name: str) -> str | None:
     """What kind of test cell it is, `visible` or `hidden`; None for other cells."""
     found = _TEST.fullmatch(name)
     return found["kind"] if found else None
+
+
+def exercise_of(name: str) -> str:
+    """The exercise that any cell of an exercise belongs to: `orders-hidden-ties`, `orders-solution-2` -> `orders`."""
+    return exercise_tested(name) or name.split("-solution-")[0]

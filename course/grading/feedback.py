@@ -23,6 +23,7 @@ from nbgrader.utils import is_task
 from traitlets import Bool
 from traitlets.config import Config
 
+from course.grade_ids import exercise_of
 from course.grading.intake import Problem
 from course.grading.pages import NAME, TEMPLATES, number, prose, render
 from course.grading.results import (
@@ -38,7 +39,7 @@ from course.grading.safe_html import FILTERS, FORMS, safe_data
 from course.lab import panels
 from course.lab.progress import MIME as PROGRESS
 from course.lab.sql.tables import STYLE as TABLES
-from course.publishing.exercises import exercise_of, grade_id
+from course.publishing.exercises import grade_id
 
 # How much is shown of a notebook, in characters.
 _CELL = 30_000

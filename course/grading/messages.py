@@ -3,23 +3,28 @@
 An exception that the student's code raises carries whatever they want, the test's data included. So of an error's text
 only that is shown which stands in the source as a message: behind an assert's comma, as an argument `message=...`, in
 `pytest.fail(...)` or in a raised AssertionError; directly, or by way of names: a loop's, a function's parameter, a table's.
-The fields of an f-string are data, and never shown.
+The fields of an f-string are data, and never shown; so is what is added to a text with `+`, unless its name is `message`.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import product
 from typing import Literal
 
 _LEAST_TEXT = 10  # characters of its own that an f-string needs, to be told from any other text
 _LONGEST = 2_000  # characters of a message
+_MOST_SUMS = 4  # texts added to each other
 _DEEPEST = 12  # steps into a value
 _FIELD = "…"
 _UNCHANGED = ("list", "tuple", "sorted", "reversed", "iter")  # what gives the elements of what it is given
 
 _Step = int | Literal["element", "value"]
 """One step into a value: a position in it, any element of it (of a mapping: a key), any value of it."""
+
+_Part = str | None
+"""A part of a message: words of its author, or data (None)."""
 
 
 def authors_words(text: str, source: str) -> str:
@@ -32,7 +37,7 @@ def authors_words(text: str, source: str) -> str:
     except (SyntaxError, ValueError):
         return ""
     written = _Written(tree)
-    fitting = (_shown(text, node) for message in _messages(tree) for node in written.texts(message))
+    fitting = (_shown(text, parts) for message in _messages(tree) for parts in written.texts(message))
     return next(filter(None, fitting), "")
 
 
@@ -50,19 +55,16 @@ def _messages(tree: ast.AST) -> Iterator[ast.expr]:
                 yield message
 
 
-def _shown(text: str, node: ast.expr) -> str:
-    """What may be shown of a text that this expression may have given; empty where it has not."""
-    if isinstance(node, ast.Constant):
-        return text if str(node.value).strip() == text else ""
-    if not isinstance(node, ast.JoinedStr):
-        return ""
-    parts = [str(part.value) if isinstance(part, ast.Constant) else None for part in node.values]
+def _shown(text: str, parts: list[_Part]) -> str:
+    """What may be shown of a text that these parts may have given; empty where they have not."""
+    if None not in parts:
+        return text if "".join(part for part in parts if part).strip() == text else ""
     if sum(len(part.strip()) for part in parts if part) < _LEAST_TEXT or not _fits(text, parts):
         return ""
     return "".join(_FIELD if part is None else part for part in parts).strip()
 
 
-def _fits(text: str, parts: list[str | None]) -> bool:
+def _fits(text: str, parts: list[_Part]) -> bool:
     """Whether a text has these parts in this order, and anything where there is None."""
     if parts[-1] is not None:
         last = parts[-1].rstrip()
@@ -105,8 +107,8 @@ class _Written:
                 case ast.Call(func=ast.Name(id=name)) if name in functions:
                     self._bind_arguments(functions[name], node)
 
-    def texts(self, value: ast.expr) -> Iterator[ast.expr]:
-        """The strings and f-strings that a value may be."""
+    def texts(self, value: ast.expr, depth: int = 0) -> Iterator[list[_Part]]:
+        """The parts of each text that a value may be."""
         todo: list[tuple[ast.expr, tuple[_Step, ...]]] = [(value, ())]
         seen = set()
         while todo:
@@ -114,19 +116,30 @@ class _Written:
             if (id(inner), path) in seen or len(path) > _DEEPEST:
                 continue
             seen.add((id(inner), path))
-            if isinstance(inner, ast.Constant | ast.JoinedStr):
-                if not path and isinstance(getattr(inner, "value", ""), str):
-                    yield inner
-            else:
-                todo += self._steps(inner, path)
+            match inner, path:
+                case ast.Constant(value=str(text)), ():
+                    yield [text]
+                case ast.JoinedStr(values=parts), ():
+                    yield [str(part.value) if isinstance(part, ast.Constant) else None for part in parts]
+                case ast.BinOp(left=left, op=ast.Add(), right=right), () if depth < _MOST_SUMS:
+                    for one, two in product(self._summand(left, depth), self._summand(right, depth)):
+                        yield [*one, *two]
+                case _:
+                    todo += self._steps(inner, path)
+
+    def _summand(self, value: ast.expr, depth: int) -> Iterator[list[_Part]]:
+        """The parts of what is added to a text; what has another name than `message` is data."""
+        written = isinstance(value, ast.Constant | ast.JoinedStr | ast.BinOp)
+        if written or (isinstance(value, ast.Name) and value.id == "message"):
+            yield from self.texts(value, depth + 1)
+        else:
+            yield [None]
 
     def _steps(
         self, value: ast.expr, path: tuple[_Step, ...]
     ) -> Iterator[tuple[ast.expr, tuple[_Step, ...]]]:
         """One step nearer to the texts."""
         match value, path:
-            case ((ast.Constant() | ast.JoinedStr()), ()):
-                yield value, ()
             case ast.Name(id=name), _:
                 yield from ((bound, way + path) for bound, way in self._bound.get(name, []))
             case ast.IfExp(body=body, orelse=orelse), _:

@@ -8,6 +8,7 @@ visible tests that come after, too, nothing is told but what their author wrote.
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ TIMEOUT = "CellTimeoutError"
 
 _HIDDEN = "BEGIN HIDDEN TESTS"
 _LONGEST = 500  # characters of a message or heading
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!-])")  # a character of Markdown that is to be read as itself
 _RUN_IT = "Run this test in your notebook to see what came."
 _UNWRITTEN = "This exercise is not written yet: its cell is as you got it."
 _TOO_LONG = "it ran too long and was stopped; look for a loop that never ends."
@@ -205,10 +207,10 @@ def _titles(notebook: NotebookNode) -> dict[str, str]:
 
 
 def _last_heading(source: str) -> str:
-    """The last heading in a Markdown text, or an empty text."""
+    """The last heading in a Markdown text as it is read, or an empty text."""
     lines = [line for line in source.splitlines() if line.startswith("#") and len(line) <= _LONGEST]
     titles = (line.lstrip("#").strip().rstrip("#").rstrip() for line in reversed(lines))
-    return next(filter(None, titles), "")
+    return _ESCAPED.sub(r"\1", next(filter(None, titles), ""))
 
 
 def _outputs(cell: NotebookNode) -> list[NotebookNode]:

@@ -98,7 +98,7 @@ def _texts(got: str, expected: str, at: str) -> Iterator[Difference]:
     elif not at and max(len(got), len(expected)) > 12:
         place = next(i for i, (a, b) in enumerate(zip_longest(got, expected)) if a != b)
         window = slice(max(0, place - 8), place + 16)
-        yield Difference(f"from character {place + 1}", _cell(got[window]), _cell(expected[window]))
+        yield Difference(f"around character {place + 1}", _cell(got[window]), _cell(expected[window]))
     else:
         yield Difference(at, _cell(got), _cell(expected))
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import copy
 import linecache
 import operator
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
+from itertools import pairwise
 from types import FrameType, TracebackType
 from typing import Any
 
 from course.grade_ids import exercise_tested
 from course.lab import exchanges
+from course.lab.advice import advice, general_advice
 from course.lab.assertions import MISSING, PartValues, lookup
 from course.lab.differences import Difference, differences, show, type_name
 from course.lab.exchanges import Exchange
@@ -23,6 +26,9 @@ MIME = "application/vnd.course.failure+json"
 
 STUB = "Write your code here, then delete this line"
 """What the released stub of an unsolved exercise raises, as a NotImplementedError."""
+
+NOTHING_YET = ("EmptyQuery", "EmptyRequest", "NoCommands")
+"""The errors of a test that ran a cell in another language while nothing is written in it yet."""
 
 Label = Callable[[str], str | None]
 """Turns a code object's file name into the name that the student knows (`In[3]`, `shop.py`), or None for a library's."""
@@ -108,6 +114,8 @@ class Failure:
             from course.lab.sql.hints import MISSING_LINE
 
             return bool(self.details["summary"]["hint"] == MISSING_LINE)
+        if self.kind == "http" and self.details:
+            return bool(self.details["summary"]["untried"])
         return self.kind in ("unsolved", "missing")
 
     def as_json(self) -> dict[str, Any]:
@@ -126,9 +134,10 @@ def explain(error: BaseException, cell: str | None, label: Label) -> Failure:
     `cell` is the test cell's grade_id where it is known. `label` tells the student's own code from libraries; at least
     one frame of the error's traceback must be the student's own.
     """
-    steps = [step for step in steps_of(error.__traceback__) if label(step.tb_frame.f_code.co_filename)]
+    steps = own_steps(error.__traceback__, label)
     test_file = steps[0].tb_frame.f_code.co_filename
-    test = [step for step in steps if step.tb_frame.f_code.co_filename == test_file][-1]
+    in_file = [step for step in steps if step.tb_frame.f_code.co_filename == test_file]
+    test = in_file[-1]
     statement = _statement(test)
     in_test = steps[-1] is test
     known = Failure(
@@ -137,19 +146,22 @@ def explain(error: BaseException, cell: str | None, label: Label) -> Failure:
         error=type_name(error),
         cell=cell,
         test_line=_test_line(test, statement, label),
-        raised_line=None if in_test else _line(steps[-1], label),
+        raised_line=_unreadable_line(error, label) if in_test else _line(steps[-1], label),
         exchanges=_exchanges(error, statement, test.tb_frame),
         traceback=_traceback(error, steps, label),
     )
-    if is_stub(error):
+    cause = _first_of(error)
+    if is_stub(cause):
         return _unsolved(known, steps[-1], in_test)
-    if known.error == "EmptyQuery":  # the stub of an SQL exercise
+    if known.error in NOTHING_YET:
         headline = _titled("Not solved yet", exercise_tested(cell))
         return replace(known, kind="unsolved", headline=headline, message=str(error))
     if hasattr(error, "_failure_details_"):
         return _detailed(known, error)
+    if known.error == "ProgramError":
+        return replace(known, message=str(error))
     if isinstance(error, NameError) and in_test:
-        return _missing(known, error, test.tb_frame)
+        return _missing(known, error, test)
     if isinstance(error, AssertionError) and in_test and isinstance(statement, ast.Assert):
         return _asserted(known, error, statement, test.tb_frame)
     expected = _raises_block(test)
@@ -157,7 +169,11 @@ def explain(error: BaseException, cell: str | None, label: Label) -> Failure:
         return _raises(known, error, expected, test)
     if isinstance(error, AssertionError) and in_test:  # from a library that checks: a mock, a query's runner
         return replace(known, kind="assert", message=str(error))
-    return _raised(known, error, statement, test.tb_frame)
+    own = None if in_test else steps[-1]
+    if cause is not error and (inside := own_steps(cause.__traceback__, label, outside=test_file)):
+        own = inside[-1]
+        known = replace(known, raised_line=_line(own, label))
+    return _raised(replace(known, error=type_name(cause)), cause, statement, in_file, own)
 
 
 def steps_of(tb: TracebackType | None) -> Iterator[TracebackType]:
@@ -165,6 +181,19 @@ def steps_of(tb: TracebackType | None) -> Iterator[TracebackType]:
     while tb is not None:
         yield tb
         tb = tb.tb_next
+
+
+def own_steps(tb: TracebackType | None, label: Label, outside: str = "") -> list[TracebackType]:
+    """The steps of a traceback in the student's own code, those in the file `outside` left out."""
+    files = ((step, step.tb_frame.f_code.co_filename) for step in steps_of(tb))
+    return [step for step, file in files if label(file) and file != outside]
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """The error itself, or the first one of a group, as a TaskGroup raises it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 # --- the kinds of failure -------------------------------------------------------------------------------------------
@@ -175,25 +204,46 @@ def _unsolved(known: Failure, step: TracebackType, in_cell_itself: bool) -> Fail
     if in_cell_itself:
         message = f'Write your code in place of the line `raise NotImplementedError("{STUB}")`, and run the cell again.'
     else:
+        name = exercise or step.tb_frame.f_code.co_name
         message = (
-            f"You have not solved {exercise or step.tb_frame.f_code.co_name} yet: write your code in the cell above, in "
+            f"You have not solved {'this exercise' if name == '<module>' else name} yet: write your code in the cell above, in "
             "place of the line `raise NotImplementedError(...)`, run it, and run this test again."
         )
     return replace(known, kind="unsolved", headline=_titled("Not solved yet", exercise), message=message)
 
 
-def _missing(known: Failure, error: NameError, frame: FrameType) -> Failure:
+def _missing(known: Failure, error: NameError, test: TracebackType) -> Failure:
     name = error.name or str(error)
-    close = get_close_matches(
-        name, [each for each in frame.f_globals if not each.startswith("_")], n=1, cutoff=0.8
-    )
-    hint = f" (There is a `{close[0]}`: is it the same thing, spelt differently?)" if close else ""
     return replace(
         known,
         kind="missing",
         headline=_titled("Not ready yet", exercise_tested(known.cell)),
-        message=f"`{name}` does not exist yet: run the cell above first, then this test again.{hint}",
+        message=f"`{name}` does not exist yet. Run the cell above first. If it ends with an error, mend that. "
+        f"Then run this test again.{_why_missing(name, test)}",
     )
+
+
+def _why_missing(name: str, test: TracebackType) -> str:
+    frame = test.tb_frame
+    for node in ast.walk(_tree(test)):
+        match node:
+            case ast.Call(func=ast.Name(id=runs), args=[ast.Name(id=first), *_]) if first == name:
+                if runs == "run_program":
+                    return f" The cell begins with the line `%%program {name}`, with nothing above it."
+                if runs in ("run_commands", "ask"):
+                    return f" The cell's first line ends with `--name {name}`, and nothing stands above it."
+    annotated = frame.f_globals.get("__annotations__")
+    if isinstance(annotated, dict) and name in annotated:
+        return f" (A colon gives a name no value. Write a `=` after it: `{name} = ...`)"
+    asked_for = {
+        *frame.f_code.co_names,
+        *frame.f_code.co_varnames,
+    }  # by the test: one of them is no misspelling
+    others = [
+        each for each in frame.f_globals if not each.startswith(("_", "test_")) and each not in asked_for
+    ]
+    close = get_close_matches(name, others, n=1, cutoff=0.8)
+    return f" (There is a `{close[0]}`: is it the same thing, spelt differently?)" if close else ""
 
 
 def _detailed(known: Failure, error: BaseException) -> Failure:
@@ -206,6 +256,9 @@ def _detailed(known: Failure, error: BaseException) -> Failure:
 
 def _asserted(known: Failure, error: AssertionError, statement: ast.Assert, frame: FrameType) -> Failure:
     values = PartValues(statement, frame)
+    message = "\n".join(map(str, error.args))
+    if message and _is_yes_or_no(statement.test, values):
+        return replace(known, kind="assert", message=message)
     claim = _claim(statement.test, values)
     both = claim.operator == "==" and claim.got is not MISSING and claim.expected is not MISSING
     types = type_name(claim.got), type_name(claim.expected)
@@ -213,13 +266,19 @@ def _asserted(known: Failure, error: AssertionError, statement: ast.Assert, fram
     return replace(
         _called(known, claim, frame),
         kind="assert",
-        message="\n".join(map(str, error.args)),
+        message=message,
         got="" if claim.got is MISSING else show(claim.got),
         got_type=types[0] if typed else "",
         expected_type=types[1] if typed and both else "",
         differences=differences(claim.got, claim.expected) if both else [],
         exchanges=_judged(known.exchanges, claim, values),
     )
+
+
+def _is_yes_or_no(test: ast.expr, values: PartValues) -> bool:
+    """Whether a test asserts a name of its own for a condition, which its message puts into words."""
+    name = test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else test
+    return isinstance(name, ast.Name) and isinstance(values[name], bool)
 
 
 def _judged(shown: list[Exchange], claim: _Claim, values: PartValues) -> list[Exchange]:
@@ -243,20 +302,70 @@ def _raises(known: Failure, error: BaseException, block: _RaisesBlock, test: Tra
     )
 
 
-def _raised(known: Failure, error: BaseException, statement: ast.stmt | None, frame: FrameType) -> Failure:
+def _raised(
+    known: Failure,
+    error: BaseException,
+    statement: ast.stmt | None,
+    steps: list[TracebackType],
+    own: TracebackType | None,
+) -> Failure:
+    """`steps` are those in the test's own cell, the innermost last; `own` is the innermost one of the student's code."""
+    frame = steps[-1].tb_frame
     by = "Your code raised" if known.raised_line else "The test stopped with"
+    unanswered = exchanges.advice(error)  # its words are about sockets and pools, and stand in the traceback
     failure = replace(
-        known, kind="raised", headline=f"{by} {_a(type_name(error))}", got=f"{type_name(error)}: {error}"
+        known,
+        kind="raised",
+        headline=f"{by} {a(type_name(error))}",
+        message=advice(error, own) or _case_message(steps) or unanswered or general_advice(error),
+        got=type_name(error) if unanswered else f"{type_name(error)}: {error}",
     )
-    advice = exchanges.advice(error)
-    if advice:  # its words are about sockets and pools, and stand in the traceback
-        failure = replace(failure, message=advice, got=type_name(error))
     if isinstance(statement, ast.Assert):
         return _called(failure, _claim(statement.test, PartValues(statement, frame)), frame)
     if statement is None:
         return failure
     call, names = _evaluated(statement, frame)
     return replace(failure, call=call, names=names)
+
+
+def _case_message(steps: list[TracebackType]) -> str:
+    """What a test function that goes through cases would say of this one: its own name `message`."""
+    for step in reversed(steps):
+        found = step.tb_frame.f_locals.get("message")
+        if isinstance(found, str) and step.tb_frame.f_code.co_name != "<module>" and _is_of_case(step):
+            return found
+    return ""
+
+
+def _is_of_case(step: TracebackType) -> bool:
+    """Whether `message` belongs to what was running.
+
+    It is a loop's or a parameter, or set by the statement right before, or where the error was caught and raised again.
+    """
+    running = _running(step)
+    for node in running:
+        match node:
+            case ast.For(target=names) | ast.AsyncFor(target=names) | ast.FunctionDef(args=names):
+                if _binds_message(names):
+                    return True
+            case ast.Try(handlers=handlers):
+                if any(_sets_message(each) for handler in handlers for each in ast.walk(handler)):
+                    return True
+    blocks = [block for node in running for _, block in ast.iter_fields(node) if isinstance(block, list)]
+    pairs = [pair for block in blocks for pair in pairwise(block)]
+    return any(_sets_message(before) and after in running for before, after in pairs)
+
+
+def _sets_message(statement: ast.AST) -> bool:
+    return isinstance(statement, ast.Assign) and any(map(_binds_message, statement.targets))
+
+
+def _binds_message(names: ast.AST) -> bool:
+    return any(
+        (isinstance(each, ast.Name) and each.id == "message")
+        or (isinstance(each, ast.arg) and each.arg == "message")
+        for each in ast.walk(names)
+    )
 
 
 # --- what an assert claims ------------------------------------------------------------------------------------------
@@ -364,10 +473,21 @@ def _called(failure: Failure, claim: _Claim, frame: FrameType) -> Failure:
 def _evaluated(code: ast.AST, frame: FrameType) -> tuple[str, dict[str, str]]:
     """Source with short argument values put in, and the values of the names that stand in it."""
     names: dict[str, str] = {}
+    if isinstance(code, ast.stmt):
+        code = _without_body(code)
     mode = "eval" if isinstance(code, ast.expr) else "exec"
     text = ast.unparse(_PutIn(frame, names).visit(ast.parse(ast.unparse(code), mode=mode)))
     names.pop(text, None)  # a call that is only a name is shown by its value anyway
     return text, names
+
+
+def _without_body(statement: ast.stmt) -> ast.stmt:
+    """A `with`, a loop and the like as its first line alone: that is where it stopped."""
+    head = copy.copy(statement)
+    for part in ("body", "orelse", "finalbody"):
+        if getattr(head, part, None):
+            setattr(head, part, [ast.Expr(ast.Constant(...))] if part == "body" else [])
+    return head
 
 
 class _PutIn(ast.NodeTransformer):
@@ -439,6 +559,13 @@ def _line(step: TracebackType, label: Label) -> Line:
     return Line(label(filename) or filename, step.tb_lineno, code)
 
 
+def _unreadable_line(error: BaseException, label: Label) -> Line | None:
+    """Where Python could not read a program that a test ran."""
+    if not isinstance(error, SyntaxError) or not (where := label(error.filename or "")):
+        return None
+    return Line(where, error.lineno or 0, (error.text or "").strip())
+
+
 def _test_line(step: TracebackType, statement: ast.stmt | None, label: Label) -> Line:
     """The line where the test stopped; of an assert only what it asserts, as its message is shown anyway."""
     line = _line(step, label)
@@ -461,11 +588,16 @@ def _tree(step: TracebackType) -> ast.Module:
 
 def _statement(step: TracebackType) -> ast.stmt | None:
     """The innermost statement that was running."""
+    running = _running(step)
+    return running[-1] if running else None
+
+
+def _running(step: TracebackType) -> list[ast.stmt]:
+    """The statements that were running, each within the one before."""
     position = _position(step)
-    around = [
+    return [
         node for node in ast.walk(_tree(step)) if isinstance(node, ast.stmt) and _contains(node, position)
     ]
-    return around[-1] if around else None
 
 
 def _raises_block(step: TracebackType) -> _RaisesBlock | None:
@@ -523,5 +655,6 @@ def _titled(words: str, exercise: str | None) -> str:
     return f"{words}: {exercise}" if exercise else words
 
 
-def _a(noun: str) -> str:
+def a(noun: str) -> str:
+    """A noun with its article."""
     return f"{'an' if noun[0] in 'AEIOU' else 'a'} {noun}"

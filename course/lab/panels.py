@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from course.lab.differences import Difference
 from course.lab.exchanges import Exchange
-from course.lab.failures import Failure, Line
+from course.lab.failures import Failure, Line, a
 from course.lab.hints import Hints
 
 if TYPE_CHECKING:
@@ -127,6 +127,24 @@ def passed_text(exercise: str, note: str = "", tries: Sequence[Try] = ()) -> str
     return "\n  ".join(filter(None, [f"✓ Passed: {exercise}", _at_last(tries), note]))
 
 
+def stale_html(exercise: str, error: str) -> str:
+    """The panel of a test cell that passed with what was made before the exercise's own cell ended with an error."""
+    return _slim("wait", "○", f"Not yet: {exercise}", stale(error))
+
+
+def stale_text(exercise: str, error: str) -> str:
+    """The same as plain text."""
+    return f"○ Not yet: {exercise}\n  {stale(error)}"
+
+
+def stale(error: str) -> str:
+    """What a test can say after its exercise's own cell ended with an error of this type."""
+    cell = f"Your cell above ended with {a(error)}"
+    if error in ("SyntaxError", "IndentationError", "TabError"):
+        return f"{cell}, so this test does not see all that stands there. Mend it and run it, then run this test again."
+    return f"{cell}: what stands below that line has not run. Mend it and run it, then run this test again."
+
+
 def later_html() -> str:
     """The panel of a hidden test cell as students have it: only comments."""
     return _slim("wait", "○", "Hidden tests run when your work is graded", "")
@@ -206,7 +224,8 @@ def _rows(failure: Failure) -> Iterator[tuple[str, str]]:
     if failure.call and failure.call != failure.got:
         yield ("Call" if "(" in failure.call else "Value"), failure.call
     for name, value in failure.names.items():
-        yield f"where {name} is", value
+        changes = value.startswith(("[", "{"))  # the call may have changed it
+        yield f"where {name} is{' now' if changes else ''}", value
     if failure.got:
         yield "You got", _typed(failure.got, failure.got_type)
     if failure.expected:

@@ -10,7 +10,7 @@ import builtins
 import io
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TypeVar
@@ -30,17 +30,26 @@ def printed(function: Callable[..., object], *args: object, **kwargs: object) ->
 @contextmanager
 def typing_in(*answers: str) -> Iterator[None]:
     """Inside `with typing_in("a", "b"):` each `input()` returns the next of these; after the last, it raises EOFError."""
-    waiting = iter(answers)
+    with answering(answers, "EOF when reading a line"):
+        yield
 
-    def answer(prompt: object = "") -> str:
+
+@contextmanager
+def answering(answers: Iterable[str], at_the_end: str) -> Iterator[list[str]]:
+    """Answer each `input()` with the next answer, and note what it asks; then it raises EOFError with these words."""
+    waiting = iter(answers)
+    asked: list[str] = []
+
+    def answer(prompt: object = "", /) -> str:
+        asked.append(str(prompt))
         try:
             return next(waiting)
         except StopIteration:
-            raise EOFError("EOF when reading a line") from None
+            raise EOFError(at_the_end) from None
 
     before, builtins.input = builtins.input, answer
     try:
-        yield
+        yield asked
     finally:
         builtins.input = before
 

@@ -116,6 +116,26 @@ def test_a_reference_without_code_teaches_that_nothing_is_needed():
     assert "IPython" in execute.imports
 
 
+@pytest.mark.parametrize("examined", [True, False])
+@pytest.mark.parametrize(
+    "dropped", ["fetch()", "asyncio.get_running_loop().create_task(asyncio.Event().wait())"]
+)
+def test_what_an_earlier_cell_dropped_costs_no_test_its_points(examined, dropped):
+    late = "import asyncio, gc\nasync def fetch(): pass\ndef clean():\n    gc.collect()\n    return 'clean'\n"
+    drop = (
+        "%load_ext course\n"
+        "class Box: pass\n"
+        f"box = Box(); box.itself = box; box.dropped = {dropped}\n"
+        "await asyncio.sleep(0)\n"
+        "del box"
+    )
+    test = graded("assert clean() == 'clean'")
+
+    notebook, _ = run(late, drop, test, reference=late, examined=examined)
+
+    assert scores(notebook) == {"square-visible": 1}, text(notebook.cells[-1])
+
+
 def test_an_endless_cell_is_stopped_and_the_rest_runs():
     notebook, notes = run("while True: pass", "x = 1", graded("assert x == 1"))
 

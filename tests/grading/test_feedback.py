@@ -82,6 +82,36 @@ def test_a_hidden_test_tells_no_other_message(message):
     assert message_for(failed(HIDDEN, evalue=message)) == "A hidden test failed."
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("The stock is wrong. An order of many.", "The stock is wrong. An order of many."),
+        ("An order of many. Nothing should be saved.", "An order of many. Nothing should be saved."),
+        ("An order of many. The name is: 7919", "An order of many. The name is: …"),
+        ("The stock is wrong. 7919", ""),
+        ("7919 Nothing should be saved.", ""),
+    ],
+)
+def test_texts_put_together_are_told_as_far_as_their_author_wrote_them(text, told):
+    source = (
+        'for name, message in [("7919", "An order of many.")]:\n'
+        '    assert stock, "The stock is wrong. " + message\n'
+        '    assert stock, message + " Nothing should" + " be saved."\n'
+        '    assert stock, message + " The name is: " + name\n'
+        "    message = message + message\n"
+    )
+    assert authors_words(text, source) == told
+
+
+def test_a_hidden_test_tells_the_message_of_the_case_in_which_the_students_code_raises():
+    source = (
+        "def test(cases):\n    for day, message in cases:\n        found = slug(day)\n        assert found, message\n"
+        'test([(1, "too late in the day")])'
+    )
+    raised = failed(source, error="KeyError", evalue="7919", message="too late in the day")
+    assert message_for(raised) == "too late in the day"
+
+
 def test_of_an_f_string_only_the_authors_words_are_told_since_its_fields_are_data():
     for field in ("'b'", "7919", "x" * 500, "the data:\n7919"):
         told = message_for(failed(HIDDEN, message=f"the price of {field} is wrong"))
@@ -239,6 +269,12 @@ def test_a_heading_made_to_hurt_takes_no_time():
     long = new_markdown_cell("# a" + " " * 3_000_000 + "b\n## Exercise 1: a ##\n#")
     (result,) = exercise_results(new_notebook(cells=[long, failed(HIDDEN)]), {"price-hidden": Grade(0)})
     assert result.title == "Exercise 1: a"
+
+
+def test_a_heading_is_told_as_it_is_read():
+    cells = [new_markdown_cell("### Exercise 7: \\_\\_main\\_\\_.py"), failed(HIDDEN)]
+    (result,) = exercise_results(new_notebook(cells=cells), {"price-hidden": Grade(0)})
+    assert result.title == "Exercise 7: __main__.py"
 
 
 # --- the page -------------------------------------------------------------------------------------------------------

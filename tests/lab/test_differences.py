@@ -26,7 +26,7 @@ class Order:
         (
             "The order was shipped",
             "The order was skipped",
-            [("from character 16", "'er was shipped'", "'er was skipped'")],
+            [("around character 16", "'er was shipped'", "'er was skipped'")],
         ),
         (Order(1, ["tea"]), Order(1, ["milk"]), [(".items[0]", "'tea'", "'milk'")]),
         (3, 4, []),

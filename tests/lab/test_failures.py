@@ -202,7 +202,8 @@ def test_a_name_that_does_not_exist(kernel):
     assert failure.kind == "missing"
     assert (
         failure.message
-        == "`orders_per_customer` does not exist yet: run the cell above first, then this test again."
+        == "`orders_per_customer` does not exist yet. Run the cell above first. If it ends with an error, mend that. "
+        "Then run this test again."
     )
     assert "There is a `status_class`" in fails(kernel, "assert statusclass(3) == 3").message
 
@@ -211,7 +212,7 @@ def test_an_error_in_the_students_code_names_their_line(kernel):
     failure = fails(kernel, "assert average([]) == 0, 'No prices: the average is 0'")
     assert failure.kind == "raised"
     assert failure.headline == "Your code raised a ZeroDivisionError"
-    assert failure.message == ""  # the author's words are about another mistake
+    assert "No prices" not in failure.message  # the author's words are about another mistake
     assert (failure.call, failure.got) == ("average([])", "ZeroDivisionError: division by zero")
     assert failure.expected == "0"
     assert failure.raised_line["number"] == 12
@@ -220,6 +221,28 @@ def test_an_error_in_the_students_code_names_their_line(kernel):
     assert "interactiveshell" not in failure.traceback
     assert "  In[" in failure.traceback
     assert "/ipykernel_" not in failure.traceback
+
+
+def test_an_error_in_a_case_comes_with_the_cases_message(kernel):
+    test = (
+        "def test():\n    for prices, message in [([2], 'One price'), ([], 'No prices: the average is 0')]:\n"
+    )
+    failure = fails(kernel, test + "        found = average(prices)\n        assert found, message\ntest()")
+    assert failure.headline == "Your code raised a ZeroDivisionError"
+    assert failure.message == "No prices: the average is 0"
+    test += "        def call():\n            return average(prices)\n        assert call(), message\ntest()"
+    assert fails(kernel, test).message == "No prices: the average is 0"
+    cases = "def test():\n    message = 'Without prices'\n    found = average([])\n    assert found, message\ntest()"
+    assert fails(kernel, cases).message == "Without prices"
+    again = "    try:\n        average([])\n    except ZeroDivisionError:\n        message = 'No prices'\n        raise\n"
+    assert (
+        fails(kernel, f"def test():\n    message = 'x'\n    average([2])\n{again}test()").message
+        == "No prices"
+    )
+    stale = cases.replace("found = average([])", "found = average([2])\n    average([])")
+    assert "Without prices" not in fails(kernel, stale).message
+    fails(kernel, "message = 'a name of the student'\naverage([])")
+    assert "a name of" not in fails(kernel, "average([])").message
 
 
 def test_an_error_inside_a_library_names_the_students_line(kernel):
@@ -396,3 +419,84 @@ def test_an_http_exchange_is_shown(kernel):
 )
 def test_the_exercise_of_a_cell(cell, exercise):
     assert exercise_tested(cell) == exercise
+
+
+TASKS = """\
+import asyncio
+async def stopped(order):
+    raise LookupError(f"no order {order}")
+
+async def together(orders, ask=stopped):
+    async with asyncio.TaskGroup() as group:
+        for order in orders:
+            group.create_task(ask(order))
+"""
+STUBBED = """\
+async def unsolved_order(order):
+    raise NotImplementedError("Write your code here, then delete this line")
+"""
+
+
+def test_of_a_group_the_first_error_is_shown(kernel):
+    kernel.run(TASKS)
+    failure = fails(kernel, "async def test():\n    assert await together([7, 8]) is None\nawait test()")
+    assert failure.headline == "Your code raised a LookupError"
+    assert (failure.error, failure.got) == ("LookupError", "LookupError: no order 7")
+    assert failure.raised_line["number"] == 3
+    assert failure.raised_line["code"] == 'raise LookupError(f"no order {order}")'
+    assert "(2 sub-exceptions)" in failure.traceback
+
+
+def test_a_stub_in_a_group_is_a_stub(kernel):
+    kernel.run(TASKS + STUBBED)
+    failure = fails(kernel, "async def test():\n    await together([7], unsolved_order)\nawait test()")
+    assert failure.kind == "unsolved"
+
+
+def test_an_asynchronous_test_is_known_without_an_id(kernel):
+    failure = fails(
+        kernel, "async def test():\n    assert (await fetch(7))['id'] == 8\nawait test()", cell=None
+    )
+    assert (failure.got, failure.expected) == ("7", "8")
+
+
+def test_of_a_with_statement_its_first_line_is_shown(kernel):
+    kernel.run("class Door:\n    def __enter__(self): return self\n    def __exit__(self): pass")
+    test = "text = 'other'\nwith Door() as door:\n    text = 'inside'\n    assert text == 'inside'"
+    failure = fails(kernel, test)
+    assert failure.call == "with Door() as door:\n    ..."
+    assert failure.names == {}
+
+
+def test_where_a_test_has_no_words_for_an_error_the_course_has(kernel):
+    kernel.run("def share(n): return 1 // n\ndef report(n):\n    share = share(n)\n    return share")
+    assert fails(kernel, "assert share(0) == 1").message.startswith("Nothing can be divided by 0")
+    case = (
+        "def test():\n    for n, message in [(0, 'For 0 it is 1.')]:\n        assert {} == 1, message\ntest()"
+    )
+    assert fails(kernel, case.format("share(n)")).message == "For 0 it is 1."
+    assert fails(kernel, case.format("report(n)")).message.startswith("share is the name of a function")
+
+
+@pytest.mark.parametrize("condition", ["asked", "not silent"])
+def test_a_yes_or_no_with_a_message_needs_no_values(kernel, condition):
+    failure = fails(kernel, f"asked, silent = False, True\nassert {condition}, 'Ask first.'")
+    assert (failure.message, failure.call, failure.got, failure.expected) == ("Ask first.", "", "", "")
+    assert fails(kernel, f"asked, silent = False, True\nassert {condition}").got in ("False", "True")
+
+
+@pytest.mark.parametrize(
+    ("test", "why"),
+    [
+        ("run_program(nobody_yet)", "begins with the line `%%program nobody_yet`"),
+        ("run_commands(nobody_yet, on=3)", "ends with `--name nobody_yet`"),
+        ("ask(nobody_yet, on=3)", "ends with `--name nobody_yet`"),
+        ("run_commands('x', on=nobody_yet)", ""),
+        ("assert noted_only == 890", "Write a `=` after it: `noted_only = ...`"),
+    ],
+)
+def test_why_a_name_may_be_missing(kernel, test, why):
+    kernel.run("noted_only: 890")
+    message = fails(kernel, f"from course.lab import ask, run_commands, run_program\n{test}").message
+    assert why in message
+    assert ("--name" in message) == ("--name" in why)

@@ -131,6 +131,12 @@ def test_a_failure_says_everything_in_words_in_both_forms():
     assert "Traceback" not in text
 
 
+def test_what_a_call_may_have_changed_is_told_as_it_is_now():
+    text = panels.failure_text(replace(ASSERT, names={"code": "404", "orders": "[3, 1]"}))
+    assert "where code is" in text
+    assert "where orders is now" in text
+
+
 def test_text_is_for_a_terminal_of_80_columns():
     text = panels.failure_text(ASSERT)
     assert max(map(len, text.splitlines())) <= 80

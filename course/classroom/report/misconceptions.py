@@ -25,12 +25,13 @@ from nbformat import NotebookNode
 from course.classroom.report.rows import ClassResults, Key
 from course.errors import CourseError
 from course.files import write_atomically
+from course.grade_ids import exercise_of
 from course.grading.engine import CourseFolder
 from course.grading.messages import authors_words
 from course.proof.answers import bank_path, fill, load_bank
 from course.proof.lab_cells import cells
 from course.proof.trials import Task, Trial, TrialRun, run_lab
-from course.publishing.exercises import exercise_of, exercises, grade_id, is_test
+from course.publishing.exercises import exercises, grade_id, is_test
 from course.publishing.layout import Lab
 
 Failing = tuple[tuple[str, str], ...]

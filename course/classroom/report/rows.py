@@ -26,8 +26,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from course.errors import CourseError
+from course.grade_ids import exercise_of
 from course.grading.engine import CourseFolder
-from course.publishing.exercises import exercise_of
 
 UNTOUCHED = "No response."
 """What nbgrader's autograder comments on an answer that is as it was released."""
