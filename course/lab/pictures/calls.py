@@ -147,7 +147,7 @@ class _Recorder:
             return self._within
         values = _locals(frame)
         call = Call(
-            frame.f_code.co_name, _texts([f"{name}={text}" for name, text in values]), len(self._stack)
+            _name(frame.f_code), _texts([f"{name}={text}" for name, text in values]), len(self._stack)
         )
         picture.calls.append(call)
         self._stack.append((frame, call))
@@ -173,7 +173,7 @@ class _Recorder:
 
     def _step(self, happened: str) -> None:
         if len(self._picture.steps) < _MOST_STEPS:
-            frames = tuple((frame.f_code.co_name, _locals(frame)) for frame, _ in self._stack)
+            frames = tuple((_name(frame.f_code), _locals(frame)) for frame, _ in self._stack)
             self._picture.steps.append(Step(happened, frames))
 
 
@@ -181,8 +181,15 @@ def _is_hidden(code: CodeType) -> bool:
     return bool(code.co_flags & _PAUSING) or code.co_name in _HIDDEN
 
 
+def _name(code: CodeType) -> str:
+    """A function's name, a method's with its class."""
+    return code.co_qualname.rpartition("<locals>.")[2]
+
+
 def _locals(frame: FrameType) -> tuple[tuple[str, str], ...]:
-    return tuple((name, _text(value)) for name, value in list(frame.f_locals.items())[:_MOST_NAMES])
+    """The names of a frame and their values; `__class__` is Python's own, for `super()`."""
+    found = [(name, _text(value)) for name, value in frame.f_locals.items() if name != "__class__"]
+    return tuple(found[:_MOST_NAMES])
 
 
 def _text(value: Any) -> str:  # noqa: ANN401

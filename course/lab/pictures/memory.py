@@ -109,13 +109,11 @@ class NamesPicture:
     def sentences(self) -> list[str]:
         """What can be seen: shared objects, and what has changed."""
         said = []
-        pointing: dict[int, list[str]] = {}
-        for name in self.names:
-            if isinstance(name.value, int):
-                pointing.setdefault(name.value, []).append(name.key)
-        for number, names in pointing.items():
-            if len(names) > 1:
-                said.append(f"{_listed(names)} are names of the same object, #{number}.")
+        names = {name.key for name in self.names}
+        for number, places in self._leading_to().items():
+            if len(places) > 1:
+                are = "are names of" if names.issuperset(places) else "lead to"
+                said.append(f"{_listed(places)} {are} the same object, #{number}.")
         said += [f"{name}: {note}." for name, note in self.name_notes.items()]
         for thing in self.things.values():
             if thing.note:
@@ -129,6 +127,19 @@ class NamesPicture:
         if self.left_out:
             said.append("There are more objects than fit in the picture: the rest is not drawn.")
         return said
+
+    def _leading_to(self) -> dict[int, list[str]]:
+        """The names and the places in objects that lead to each object, by its number."""
+        places: dict[int, list[str]] = {}
+        for name in self.names:
+            if isinstance(name.value, int):
+                places.setdefault(name.value, []).append(name.key)
+        for thing in self.things.values():
+            for row in thing.rows:
+                if isinstance(row.value, int):
+                    place = f"item {row.key}".strip() if row.key.isdecimal() or not row.key else row.key
+                    places.setdefault(row.value, []).append(f"{place} of #{thing.number}")
+        return places
 
     def __repr__(self) -> str:
         lines = [f"{row.key} {_pointing(row)}{_bracket(self.name_notes.get(row.key))}" for row in self.names]

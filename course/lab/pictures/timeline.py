@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import multiprocessing
 import os
 import tempfile
@@ -31,6 +32,7 @@ from course.lab.pictures.drawing import (
 _MOST_LANES = 30
 _MOST_STRETCHES = 1_000  # of one lane; the last one grows when there are more
 _SAMPLE = 0.005  # seconds between two looks at a thread's processor time
+_PART = 0.02  # seconds of a lane in which its share of the processor is drawn, where more is not known
 _COMPUTING = 0.0005  # seconds of processor time between two looks: from there on a thread counts as running
 _LONG = 0.05  # seconds for which a coroutine may hold the event loop before the picture says so
 _LEFT, _RIGHT, _LANE = 210, 850, 34
@@ -59,6 +61,31 @@ class Lane:
     def took(self) -> float:
         """Seconds from its start to its end."""
         return self.end - self.start
+
+
+class _Meter:
+    """Takes the processor time of a lane's own thread at its two ends, on systems where no other thread can look.
+
+    When within it the thread ran is not known then: its share is spread evenly.
+    """
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self._begun: dict[
+            int, tuple[float, float]
+        ] = {}  # id of a lane: its time and its thread's processor time
+
+    def enter(self, lane: Lane) -> None:
+        self._begun[id(lane)] = (time.monotonic(), time.thread_time())
+
+    def leave(self, lane: Lane) -> None:
+        then, used = self._begun.pop(id(lane))
+        took = time.monotonic() - then
+        lane.computing = min(time.thread_time() - used, took)
+        parts = math.ceil(took / _PART)
+        for part in range(parts if lane.computing >= _COMPUTING else 0):
+            begin = then + part * took / parts
+            lane.add(begin, begin + lane.computing / parts)
 
 
 class _Sampler:
@@ -101,6 +128,11 @@ class _Sampler:
                     self._look(lane, clock)
 
 
+def _watch() -> _Sampler | _Meter:
+    """macOS and Windows do not let one thread read the clock of another."""
+    return _Sampler() if hasattr(time, "pthread_getcpuclockid") else _Meter()
+
+
 class Timeline:
     """What `record_timeline()` has recorded; shows itself as a drawing and as text."""
 
@@ -109,7 +141,7 @@ class Timeline:
         self.missed = 0
         self._home = os.getpid()
         self._lanes: list[Lane] = []
-        self._sampler = _Sampler()
+        self._sampler = _watch()
         descriptor, name = tempfile.mkstemp(prefix="course-timeline-")  # where other processes write
         os.close(descriptor)
         self._file = Path(name)
@@ -118,7 +150,7 @@ class Timeline:
         return {"_home": self._home, "_file": self._file}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ |= state | {"_sampler": _Sampler(), "_lanes": [], "missed": 0}
+        self.__dict__ |= state | {"_sampler": _watch(), "_lanes": [], "missed": 0}
 
     @contextmanager
     def task(self, name: str) -> Iterator[None]:
@@ -128,7 +160,7 @@ class Timeline:
             yield
             return
         if self._sampler.process != os.getpid():  # a fork, where the sampler's thread does not run
-            self._sampler, self._lanes = _Sampler(), []
+            self._sampler, self._lanes = _watch(), []
         away = os.getpid() != self._home
         who = multiprocessing.current_process().name if away else threading.current_thread().name
         lane = Lane(name, "process" if away else "thread", who, time.monotonic())

@@ -56,6 +56,31 @@ def test_the_steps_show_the_stack_with_its_local_names() -> None:
     assert step.frames == (("factorial", (("n", "1"), ("smaller", "1"))),)
 
 
+class Order:
+    def __init__(self, cents: int) -> None:
+        self.cents = cents
+
+    def total(self) -> int:
+        return self.cents
+
+    def __repr__(self) -> str:
+        return "an order"
+
+
+class Gift(Order):
+    def total(self) -> int:
+        return super().total() + 300
+
+
+def test_a_method_is_named_with_its_class() -> None:
+    picture = show_calls(Gift(500).total)
+    assert repr(picture).splitlines()[-2:] == [
+        "Gift.total(self=an order) = 800",
+        "    Order.total(self=an order) = 500",
+    ]
+    assert picture.steps[0].frames == (("Gift.total", (("self", "an order"),)),)
+
+
 def test_an_error_is_shown_where_it_passes_and_where_it_is_caught() -> None:
     picture = show_calls(mends)
     assert [call.ending for call in picture.calls] == [

@@ -109,3 +109,18 @@ def test_only_the_last_picture_keeps_objects_alive() -> None:
     gc.collect()
     assert gone() is None
     assert "Thing" in repr(picture)
+
+
+def test_what_objects_share_is_said_in_words() -> None:
+    class Cart:
+        def __init__(self, coupons: list[str]) -> None:
+            self.coupons = coupons
+
+    coupons = ["SPRING"]
+    one, two = Cart(coupons), Cart(coupons)
+    said = show_names(one=one, two=two).sentences()
+    assert "coupons of #1 and coupons of #3 lead to the same object, #2." in said
+    assert (
+        "rows and item 0 of #2 lead to the same object, #1."
+        in show_names(rows=coupons, table=[coupons]).sentences()
+    )

@@ -128,3 +128,17 @@ def test_lanes_are_bounded_and_no_thread_is_left() -> None:
         if thread.name == "course-timeline":
             thread.join(5)
             assert not thread.is_alive()
+
+
+def test_where_no_thread_can_look_at_another_its_share_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(time, "pthread_getcpuclockid")
+    with record_timeline() as timeline:
+        compute(timeline, "sums")
+        wait(timeline, "download", 0.05)
+    sums, download = timeline.lanes
+    assert sums.computing >= 0.05
+    # what is less than half a millisecond apart is drawn as one: more than its share, by a part in forty at most
+    assert sum(end - start for start, end in sums.ran) == pytest.approx(sums.computing, rel=0.03)
+    assert sums.start <= sums.ran[0][0] <= sums.ran[-1][1] <= sums.end
+    assert download.computing < 0.03
+    assert "sums" in timeline._repr_html_()
