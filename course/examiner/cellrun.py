@@ -317,6 +317,7 @@ class Runner:
         if readable:
             extension.load(shell)
         else:
+            extension.unload(shell)  # an earlier test may have wanted it
             shell.set_custom_exc((BaseException,), _show_plainly)
         shell.user_module.__dict__["__builtins__"] = names
         self._hidden, shell.raised = hidden, raised

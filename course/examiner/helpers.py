@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self, TypeVar
@@ -11,6 +11,10 @@ from typing import Any, Self, TypeVar
 from course.examiner.mirrors import stands_in
 from course.examiner.network import Network
 from course.examiner.session import Session
+from course.lab.programs import Ran
+from course.lab.terminal.commands import text_of
+from course.lab.terminal.folder import PracticeFolder, required
+from course.lab.terminal.outcome import Outcome, outcome_of
 
 _PAUSE = 0.01  # seconds between two looks at a condition
 _PORTS = range(1, 1 << 16)
@@ -21,15 +25,19 @@ _Class = TypeVar("_Class", bound=type)
 def places() -> list[tuple[ModuleType, str]]:
     """Where `install` puts its own: modules, and the names in them."""
     import course.lab
+    import course.lab.programs
     import course.lab.services
     import course.lab.serving
     import course.lab.serving.server
+    import course.lab.terminal.outcome
     import course.lab.testing
 
     lab, serving = course.lab, course.lab.serving
     testing = ("given", "until", "read_file", "write_file", "shared")
     return [
         *((module, name) for module in (lab, course.lab.testing) for name in testing),
+        *((module, "run_program") for module in (lab, course.lab.programs)),
+        *((module, "run_commands") for module in (lab, course.lab.terminal, course.lab.terminal.outcome)),
         *((module, "serve") for module in (lab, serving, serving.server)),
         (serving.server, "last_traceback"),
         *((module, "postgres") for module in (lab, course.lab.services)),
@@ -50,6 +58,8 @@ def install(session: Session, network: Network) -> None:
         "read_file": helpers.read_file,
         "write_file": helpers.write_file,
         "shared": helpers.shared,
+        "run_program": helpers.run_program,
+        "run_commands": helpers.run_commands,
         "serve": servers.serve,
         "last_traceback": servers.last_traceback,
         "postgres": lender.postgres,
@@ -88,6 +98,20 @@ class _Helpers:
     def write_file(self, path: str | Path, text: str) -> None:
         """Write a file for the student's code."""
         self._session.ask("write", str(path), text)
+
+    def run_program(self, program: object, typing: Sequence[str] = (), **given: object) -> Ran:
+        """Run a program of the student's again. Raises what it raises."""
+        told = self._session.ask("tool", "run_program", program, tuple(typing), tuple(given.items()))
+        if type(told) is not tuple or len(told) != 3 or type(told[0]) is not str:
+            raise TypeError("the submission's program did not run")
+        printed, asked, names = told
+        return Ran(printed, [*asked], dict(names))
+
+    def run_commands(self, commands: object, on: PracticeFolder) -> Outcome:
+        """Run terminal commands of the student's again, in their kernel. Raises what `course.lab.run_commands` raises."""
+        text, folder = text_of(commands), required(on)
+        given = tuple(folder.contents.items())
+        return outcome_of(self._session.ask("tool", "run_commands", text, given, folder.name, folder.start))
 
     def shared(self, cls: _Class) -> _Class:
         """A class whose objects live in the student's kernel, and whose methods are called back."""

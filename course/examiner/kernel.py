@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop
 from traitlets.config import Config
 
 from course.examiner import student
+from course.lab.leftovers import clear_leftovers
 
 if TYPE_CHECKING:
     from ipykernel.zmqshell import ZMQInteractiveShell
@@ -54,6 +55,7 @@ class ExaminedKernel(IPythonKernel):
             line = _line(self.parent.door, str(parent["content"].get("line", "")))
             if line is not None:
                 with suppress(KeyboardInterrupt), line, self._silent(), _interruptible():
+                    clear_leftovers(self.shell)
                     await student.serve(line, self.shell.user_ns, asyncio.get_running_loop())
             reply = {"status": "error" if line is None else "ok"}
             self.session.send(stream, "examine_reply", reply, parent, ident=ident)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from course.examiner.containers import ATTRIBUTES
+from course.examiner.leaving import exit_arguments
 from course.examiner.shared_names import NAMES, OWN_PACKAGE
 from course.examiner.values import Json, Value
 from course.examiner.wire import MOST_OBJECTS, Broken
@@ -255,8 +256,7 @@ class Lent:
             raise Broken("the submission used an operator that was not handed to it")
         value = self._objects[number][1]
         if name in ("__exit__", "__aexit__"):
-            error = operands[0]
-            operands = (type(error), error, error.__traceback__) if error is not None else (None, None, None)
+            operands = exit_arguments(*operands)
         return getattr(type(value), name)(value, *operands)
 
     def _get(self, number: str, name: str) -> Value:

@@ -375,7 +375,7 @@ def _forwarder(session: Session, owner: str, name: str) -> Callable[..., Value]:
         return session.call(self, args, options)
 
     def leave(self: Value, kind: object, error: BaseException | None, traceback: object) -> Value:
-        return session.ask("op", cls, name, self, error)
+        return session.ask("op", cls, name, self, error, traceback is not None)
 
     special: dict[str, Callable[..., Value]] = {
         "__call__": call,
@@ -471,6 +471,8 @@ class Mirror(abc.ABCMeta):
             return True
         if subclass in _VIRTUAL:  # it is being registered with its real counterpart
             return False
+        if stands_in(subclass) and about(subclass).session is not about(cls).session:
+            return False  # an earlier test's class, which a registry still knows
         return about(cls).session.is_a("issubclass", subclass, cls)
 
     def __bool__(cls) -> bool:

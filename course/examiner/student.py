@@ -27,6 +27,7 @@ from typing import Any, ClassVar
 
 from course.examiner import seeds
 from course.examiner.containers import ATTRIBUTES, KINDS
+from course.examiner.leaving import exit_arguments
 from course.examiner.lent import imported
 from course.examiner.printed import Printed, would_show
 from course.examiner.raised import Told, steps_told
@@ -263,8 +264,7 @@ class Student(Wire):
     def _op(self, cls: type | None, name: str, value: Value, *operands: Value) -> Value:
         method = getattr(cls or type(value), name)
         if name in ("__exit__", "__aexit__"):
-            error = operands[0]
-            operands = (type(error), error, error.__traceback__) if error is not None else (None, None, None)
+            operands = exit_arguments(*operands)
         return method(value, *operands)
 
     def _super(self, cls: type, name: str, value: Value) -> Value:

@@ -73,6 +73,10 @@ def _tables_of(kind: type) -> Tables:
         return {}, {}
     if module.startswith("course.lab.sql."):
         return _of_queries()
+    if module.startswith("course.lab.http."):
+        return _of_requests()
+    if module.startswith("course.lab.terminal."):
+        return _of_terminals()
     maker = {"numpy": _of_numpy, "pandas": _of_pandas}.get(module.partition(".")[0])
     return maker() if maker else ({}, {})
 
@@ -448,13 +452,17 @@ def _of_queries() -> Tables:
         lambda rows, encode: [encode(tuple(part)) for part in (rows.columns, rows.kinds, rows)],
         lambda parts, decode: Rows(*_rows(*(exactly(tuple, decode(part)) for part in parts))),
     )
-    query = Codec(
-        "Query",
-        lambda query, encode: [query.name, query.text],
-        lambda parts, decode: Query(*(exactly(str, part) for part in parts)),
-        lambda query: type(query.name) is str and type(query.text) is str,
+    return {Rows: rows, Query: _of_a_cells_text(Query)}, {}
+
+
+def _of_a_cells_text(kind: type) -> Codec:
+    """For what a cell magic keeps under a name: that name, and the cell's text."""
+    return Codec(
+        kind.__name__,
+        lambda kept, encode: [kept.name, kept.text],
+        lambda parts, decode: kind(*(exactly(str, part) for part in parts)),
+        lambda kept: type(kept.name) is str and type(kept.text) is str,
     )
-    return {Rows: rows, Query: query}, {}
 
 
 def _rows(
@@ -468,10 +476,51 @@ def _rows(
     return names, whole, [exactly(str, kind) for kind in kinds]
 
 
+# --- requests written by hand ---------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _of_requests() -> Tables:
+    from course.lab.http.request import Request
+
+    return {Request: _of_a_cells_text(Request)}, {}
+
+
+# --- terminals ------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _of_terminals() -> Tables:
+    from course.lab.terminal import Commands, PracticeFolder
+
+    folder = Codec(
+        "PracticeFolder",
+        lambda folder, encode: [folder.name, folder.start, encode(tuple(folder.contents.items()))],
+        lambda parts, decode: _folder(parts[0], parts[1], decode(parts[2])),
+        lambda folder: type(folder.contents) is dict,
+    )
+    return {Commands: _of_a_cells_text(Commands), PracticeFolder: folder}, {}
+
+
+def _folder(name: Json, start: Json, contents: Value) -> Value:
+    """A practice folder from its description: on disk there is nothing of it. Raises ValueError."""
+    from course.lab.terminal import TerminalError, practice_folder
+
+    texts = dict(exactly(tuple, contents))
+    try:
+        for text in (name, start, *texts.keys(), *texts.values()):
+            exactly(str, text)
+        return practice_folder(texts, name=name, start=start)
+    except TerminalError as error:
+        raise ValueError(str(error)) from None
+
+
 _CODEC_TAGS: dict[str, Callable[[], Tables]] = {
     "scalar": _of_numpy,
     **dict.fromkeys(("Index", "Timestamp", "Timedelta", "NaT", "NA"), _of_pandas),
     **dict.fromkeys(("Rows", "Query"), _of_queries),
+    "Request": _of_requests,
+    **dict.fromkeys(("Commands", "PracticeFolder"), _of_terminals),
 }
 _KIND_TAGS: dict[str, Callable[[], Tables]] = {
     "ndarray": _of_numpy,

@@ -36,7 +36,7 @@ def _their_operator(name: str) -> Callable[..., Value]:
         if name == "__call__":
             return self._student.back("call", self._number, operands, tuple(options.items()))
         if name in ("__exit__", "__aexit__"):
-            operands = (operands[1],)
+            operands = (operands[1], operands[2] is not None)
         return self._student.back("operate", self._number, name, *operands)
 
     return operate

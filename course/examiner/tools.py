@@ -18,5 +18,23 @@ def _last_traceback(port: int) -> str:
     return str(last_traceback(port))
 
 
-TOOLS: dict[str, Callable[..., Any]] = {"serve": _serve, "last_traceback": _last_traceback}
+def _run_program(program: Any, typing: tuple[str, ...], given: tuple[tuple[str, object], ...]) -> object:  # noqa: ANN401
+    from course.lab.programs import outcome
+
+    printed, asked, names = outcome(program, typing, dict(given))
+    return printed, tuple(asked), tuple(names.items())
+
+
+def _run_commands(text: str, contents: tuple[tuple[str, str], ...], name: str, start: str) -> object:
+    from course.lab.terminal.outcome import told
+
+    return told(text, dict(contents), name, start)
+
+
+TOOLS: dict[str, Callable[..., Any]] = {
+    "serve": _serve,
+    "last_traceback": _last_traceback,
+    "run_program": _run_program,
+    "run_commands": _run_commands,
+}
 """Each takes and returns what travels over a line."""

@@ -1580,6 +1580,38 @@ case(
         TRANSACTION.replace("return self\n", "\n"),
     ],
 )
+WATCHED = """
+class Watched:
+    def __init__(self, log): self.log = log
+    def __enter__(self): return self
+    def __exit__(self, kind, error, traceback):
+        self.log.append(traceback is not None)
+        return True
+def enter(manager, kind):
+    with manager:
+        raise kind("x")
+"""
+case(
+    "the traceback of an error in a with block",
+    """
+    log = []
+    with Watched(log):
+        1 / 0
+    with Watched(log):
+        pass
+    Watched(log).__exit__(ValueError, ValueError("x"), None)
+    class Mine:
+        def __enter__(self):
+            return self
+        def __exit__(self, kind, error, traceback):
+            log.append(traceback is not None)
+            return True
+    enter(Mine(), KeyError)
+    assert log == [True, False, False, True]
+    """,
+    WATCHED,
+    [WATCHED.replace("is not None", "is None"), WATCHED.replace("return True", "return False")],
+)
 case(
     "context managers made by contextlib",
     """

@@ -291,6 +291,51 @@ def test_the_students_code_uses_a_postgres_of_the_test(check):
     assert verdict["passed"], verdict["outputs"]
 
 
+# --- requests written by hand ---------------------------------------------------------------------------------------
+
+ECHO = """
+from course.lab import ask, serve
+def echo(environ, start):
+    answer = f"{word} {environ['REQUEST_METHOD']} {environ['PATH_INFO']}".encode()
+    start("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))])
+    return [answer]
+"""
+
+
+def test_a_request_of_the_students_goes_to_the_tests_server(check):
+    check(f"word = 'theirs'\n{ECHO}\nshop = serve(echo, name='shop')", "None")
+    test = (
+        f"{ECHO}\nword = 'own'\n"
+        "with serve(echo, name='test') as server:\n    answer = ask(mine, on=server)\n"
+        "assert answer.status == 200 and answer.body == 'own GET /orders', 'Ask for the orders.'"
+    )
+    assert check("%%http shop --name mine\nGET /orders", test)["passed"]
+    wrong = check("%%http shop --name mine\nGET /order", test)
+    assert "own GET /order" in panel_of(wrong)
+    assert check("%%http shop --name mine\nGTE /orders", test)["error"][0] == "HttpError"
+    assert check("%%http shop --name mine\n# Write your request here", test)["error"][0] == "EmptyRequest"
+
+
+def test_a_request_of_the_tests_goes_to_the_students_server(check):
+    check(f"word = 'theirs'\n{ECHO}\nshop = serve(echo, name='shop')", "None")
+    assert check("None", "from course.lab import ask\nassert ask('GET /', on=shop).body == 'theirs GET /'")[
+        "passed"
+    ]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "class Text(str):\n    pass\nmine = Text('GET /orders')",
+        "from course.lab.http import Request\nclass Mine(Request):\n    pass\nmine = Mine('mine', 'GET /orders')",
+        "mine = 5",
+    ],
+)
+def test_what_only_looks_like_a_request_is_refused(check, cell):
+    test = f"{ECHO}\nword = 'own'\nwith serve(echo) as server:\n    ask(mine, on=server)"
+    assert not check(cell, test)["passed"]
+
+
 # --- what is shown of the student's objects -------------------------------------------------------------------------
 
 
@@ -390,3 +435,39 @@ def test_a_test_that_takes_no_notice_of_a_foul_fails(submission):
     assert not verdict["passed"]
     assert "expected plain data" in verdict["complaint"]
     assert verdict["outputs"][-1]["output_type"] == "error"
+
+
+# --- course.lab.programs --------------------------------------------------------------------------------------------
+
+TILL = "%%program till\nname = input('Product? ')\ncount = int(input('How many? '))\ntotal = count * price\nprint(name, total)"
+
+
+def test_run_program(check):
+    verdict = check(
+        TILL,
+        "from course.lab import run_program\n"
+        "ran = run_program(till, typing=['Mug', '3'], price=7)\n"
+        "assert (ran.printed, ran.asked) == ('Mug 21\\n', ['Product? ', 'How many? '])\n"
+        "assert ran.names['total'] == 21 and type(ran.names['total']) is int\n"
+        "assert run_program(till, ['Cable', '1'], price=2).printed == 'Cable 2\\n'",
+    )
+    assert verdict["passed"], verdict
+
+
+def test_run_program_raises_what_the_program_raises(check):
+    verdict = check(
+        TILL,
+        "import pytest\nfrom course.lab import run_program\n"
+        "with pytest.raises(ValueError):\n    run_program(till, typing=['Mug', 'three'], price=7)\n"
+        "with pytest.raises(EOFError):\n    run_program(till, price=7)",
+    )
+    assert verdict["passed"], verdict
+
+
+def test_run_program_of_something_else(check):
+    verdict = check(
+        "till = 'print(1)'",
+        "from course.lab import run_program\nassert run_program(till).printed == '1\\n'",
+    )
+    assert not verdict["passed"]
+    assert "%%program" in str(panel_of(verdict))

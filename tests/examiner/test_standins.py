@@ -410,3 +410,12 @@ def test_a_coroutine_stands_in_as_one() -> None:
         assert type(coroutine) is types.CoroutineType
         assert coroutine.__name__ == "f"
         assert in_loop(session, coroutine) == 5
+
+
+def test_an_abstract_class_is_nothing_to_the_next_tests() -> None:
+    things = "from abc import ABC\nclass Storage(ABC):\n    pass\nclass Memory(Storage):\n    pass\n"
+    kept = []  # as the traceback of a failed test keeps its names
+    for _ in range(2):
+        with session_with(things, record=True) as session:
+            kept.append(run_in(session, "storage = Storage\nassert issubclass(Memory, Storage)"))
+            session.close()

@@ -27,6 +27,7 @@ import pytest
 
 from course.examiner.session import Session
 from course.examiner.wire import MOST_DEPTH, Broken, Wire
+from course.lab.http import Request
 from course.lab.sql.query import Query
 from course.lab.sql.rows import Rows
 
@@ -78,7 +79,7 @@ PLAIN = [
     *(dt.datetime(2024, 10, 27, 2, 30, tzinfo=BERLIN, fold=1), dt.time(5, tzinfo=dt.timezone(dt.timedelta(hours=-3), "X")), BERLIN),
     *(dt.datetime.max, dt.datetime.min, dt.timedelta.max, dt.date.min, decimal.Decimal("-0.10"), decimal.Decimal("1E+30")),
     *(decimal.Decimal("-Infinity"), fractions.Fraction(-1, 3), uuid.UUID(int=5), pathlib.Path("a/../b"), pathlib.PurePosixPath("/x")),
-    *(Query("q", "SELECT 1"), pd.Timestamp("2024-01-01T10:00", tz="Europe/Berlin"), pd.Timestamp(0), pd.Timedelta("1D"), pd.NaT),
+    *(Query("q", "SELECT 1"), Request("r", "GET /"), pd.Timestamp("2024-01-01T10:00", tz="Europe/Berlin"), pd.Timestamp(0), pd.Timedelta("1D"), pd.NaT),
     *(np.int64(-5), np.float32(2.5), np.bool_(True), np.str_("é"), np.bytes_(b"x"), np.datetime64("2024-01-01T05"), np.complex128(1j)),
 ]  # fmt: skip
 
