@@ -26,12 +26,13 @@ from markdown_it.token import Token
 from course.errors import CourseError
 from course.proof.mutants import line_changes
 from course.publishing.exercises import Exercise, grade_id
+from course.publishing.stubs import STUBS
 
 MIN_CORRECT = 1
 MIN_WRONG = 3
 
-_BEGIN = re.compile(r"^(?P<indent>[ \t]*)(?:###|--) BEGIN SOLUTION[ \t]*$", re.MULTILINE)
-_END = re.compile(r"^[ \t]*(?:###|--) END SOLUTION[ \t]*$", re.MULTILINE)
+_BEGIN = re.compile(r"^(?P<indent>[ \t]*)(?:###|--|#) BEGIN SOLUTION[ \t]*$", re.MULTILINE)
+_END = re.compile(r"^[ \t]*(?:###|--|#) END SOLUTION[ \t]*$", re.MULTILINE)
 _DEFINITION = re.compile(r"^(?:async[ ]+def|def|class)[ ]+(\w+)", re.MULTILINE)
 
 
@@ -175,8 +176,9 @@ def fill(exercise: Exercise, cells: Sequence[str]) -> dict[str, str]:
 
 
 def language_of(source: str) -> str:
-    """The language a cell is written in: "sql" under `%%sql`, "python" otherwise."""
-    return "sql" if source.startswith("%%sql") else "python"
+    """The language a cell is written in: "sql" under `%%sql` and so on, "python" otherwise."""
+    magic = re.match(r"%%(\w+)", source)
+    return magic[1] if magic and magic[1] in STUBS else "python"
 
 
 def _written_in(source: str, code: str) -> str:
@@ -231,8 +233,10 @@ def _add(bank: Bank, exercise: str, heading: str, line: int, fences: list[Token]
             bank.path, line, "name the test that must catch this wrong answer: '... -> <test's grade_id>'"
         )
     languages = {fence.info.split()[0] if fence.info.strip() else "" for fence in fences}
-    if len(languages) > 1 or not languages <= {"python", "sql"}:
-        raise BankError(bank.path, line, "an answer's fences are all ```python or all ```sql")
+    if len(languages) > 1 or not languages <= {"python", *STUBS}:
+        raise BankError(
+            bank.path, line, f"an answer's fences are all of one language: python, {', '.join(STUBS)}"
+        )
     bank.answers[exercise].append(
         Answer(
             kind="correct" if kind == "correct" else "wrong",

@@ -10,14 +10,17 @@ from nbformat import NotebookNode
 
 from course.proof.answers import Answer, Bank, Equivalent, fill, language_of
 from course.proof.mutants import Mutant, line_changes
+from course.proof.mutants.http import http_mutants
 from course.proof.mutants.python import python_mutants
 from course.proof.mutants.sql import rendered, sql_mutants
+from course.proof.mutants.terminal import terminal_mutants
 from course.proof.trials import LabRun, Trial, TrialRun
 from course.publishing.exercises import Exercise, exercises, grade_id, is_test
 
 # How many seconds to wait for what should pass, and for what should fail: there an endless loop is a normal thing.
 RIGHT_PATIENCE = 20.0
 WRONG_PATIENCE = 2.0
+_MUTANTS = {"python": python_mutants, "sql": sql_mutants, "http": http_mutants, "terminal": terminal_mutants}
 # With one of these in its own cell an answer shows no misconception.
 _TYPOS = ("SyntaxError", "IndentationError", "NameError")
 
@@ -171,14 +174,11 @@ def _mutants(exercise: Exercise) -> Iterator[Attempt]:
     """The mutants of each solution cell, and for SQL the reference laid out as they are, which must pass too."""
     reference = {str(grade_id(cell)): cell.source for cell in exercise.solutions}
     for name, source in reference.items():
-        if language_of(source) == "sql":
-            mutants = sql_mutants(source)
-            if layout := rendered(source):
-                trial = Trial(exercise.name, {**reference, name: layout}, _tests(exercise), RIGHT_PATIENCE)
-                yield Attempt("rendered", "the reference as sqlglot writes it", trial)
-        else:
-            mutants = python_mutants(source)
-        for mutant in mutants:
+        language = language_of(source)
+        if language == "sql" and (layout := rendered(source)):
+            trial = Trial(exercise.name, {**reference, name: layout}, _tests(exercise), RIGHT_PATIENCE)
+            yield Attempt("rendered", "the reference as sqlglot writes it", trial)
+        for mutant in _MUTANTS[language](source):
             cells = {**reference, name: mutant.source}
             trial = Trial(exercise.name, cells, _tests(exercise), WRONG_PATIENCE, until_failure=True)
             yield Attempt("mutant", mutant.description, trial, mutant=mutant)

@@ -1,7 +1,7 @@
 """Try a lab's answer bank in the three places where its tests run: a student's kernel, nbgrader, and the examiner.
 
-Many answers are tried at once, one for each exercise: in the first notebook the first right answer of every exercise,
-and so on; then the wrong ones, and the untouched lab.
+Many answers are tried in one notebook: a few right ones of every exercise, one below the other, and so on; then the
+wrong ones, and the untouched lab.
 """
 
 from __future__ import annotations
@@ -13,18 +13,35 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 from course.proof.answers import Answer, Bank, fill
-from course.publishing.exercises import Exercise, exercises, grade_id
+from course.publishing.exercises import Exercise, exercises, grade_id, is_test, owner
 from course.publishing.layout import Lab
 
 # What a cell may take, as a bank has answers that never end.
 _SECONDS = 10
+# How many answers to an exercise are tried in one notebook: half of a lab's time goes to the cells around them.
+_TOGETHER = 5
+# Before an exercise, and before each further answer to it: names and modules as they were.
+_KEEP = """
+import sys
+get_ipython().before_exercise = dict(get_ipython().user_ns), set(sys.modules)
+"""
+_RESTORE = """
+import os, sys
+for module in set(sys.modules) - get_ipython().before_exercise[1]:
+    if (getattr(sys.modules[module], "__file__", None) or "").startswith(os.getcwd()):
+        del sys.modules[module]
+for name in set(get_ipython().user_ns) - set(get_ipython().before_exercise[0]):
+    del get_ipython().user_ns[name]
+get_ipython().user_ns.update(get_ipython().before_exercise[0])
+"""
 
 
 @dataclass(frozen=True)
 class Round:
-    """A notebook to try, and what is in it by exercise."""
+    """A notebook to try; `answers` says by grade_id which answer each of its tests is to judge."""
 
     notebook: NotebookNode
     answers: dict[str, str]
@@ -38,27 +55,34 @@ class Seen:
     examiner: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Disagreement:
+    """An answer that is judged differently; `str()` says by which test."""
+
+    answer: str
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
 def rounds(lab: NotebookNode, released: NotebookNode, bank: Bank) -> list[Round]:
     """The notebooks to try; `lab` has the reference solution, `released` what students start from."""
     graded = [exercise for exercise in exercises(lab) if exercise.tests and exercise.solutions]
-    untouched = Round(nbformat.from_dict(released), {each.name: "the untouched release" for each in graded})
-    for cell, source in zip(untouched.notebook.cells, lab.cells, strict=False):
-        if any(source is test for each in graded for test in each.tests):
-            cell.source = source.source  # the hidden part is not in the release
     right = _rounds(lab, graded, [bank.correct(each.name) for each in graded])
     wrong = _rounds(lab, graded, [bank.wrong(each.name) for each in graded])
-    return [untouched, *right, *wrong]
+    return [_untouched(lab, released, graded), *right, *wrong]
 
 
-def disagreements(tried: Round, seen: Seen) -> Iterator[str]:
+def disagreements(tried: Round, seen: Seen) -> Iterator[Disagreement]:
     """Where the examiner judges otherwise than the kernel does."""
-    owners = {str(grade_id(test)): each.name for each in exercises(tried.notebook) for test in each.tests}
     for test, in_kernel in seen.kernel.items():
-        examined, answer = seen.examiner.get(test, "was not run"), tried.answers[owners[test]]
+        examined, answer = seen.examiner.get(test, "was not run"), tried.answers[test]
         if bool(in_kernel) != bool(examined):
-            yield (
+            yield Disagreement(
+                answer,
                 f"{test} judges {answer} differently: in a kernel it {_came(in_kernel)}, "
-                f"in the examiner it {_came(examined)}"
+                f"in the examiner it {_came(examined)}",
             )
 
 
@@ -97,22 +121,63 @@ def _run(
     }
 
 
+def _untouched(lab: NotebookNode, released: NotebookNode, graded: Sequence[Exercise]) -> Round:
+    notebook = nbformat.from_dict(released)
+    owners = {str(grade_id(test)): each.name for each in graded for test in each.tests}
+    for cell, source in zip(notebook.cells, lab.cells, strict=False):
+        if grade_id(source) in owners:
+            cell.source = source.source  # the hidden part is not in the release
+    return Round(notebook, {test: f"the untouched {owner}" for test, owner in owners.items()})
+
+
 def _rounds(
     lab: NotebookNode, graded: Sequence[Exercise], answers: Sequence[Sequence[Answer]]
 ) -> Iterator[Round]:
-    for chosen in zip_longest(*answers):
-        notebook = nbformat.from_dict(lab)
-        names = {each.name: "the reference" for each in graded}
-        sources: dict[str, str] = {}
-        for exercise, answer in zip(graded, chosen, strict=True):
-            if answer is not None and len(answer.cells) == len(exercise.solutions):
-                sources |= fill(exercise, answer.cells)
-                names[exercise.name] = (
-                    f"the {answer.kind} answer “{answer.title}” (line {answer.line} of the bank)"
-                )
-        for cell in notebook.cells:
-            cell.source = sources.get(str(grade_id(cell)), cell.source)
-        yield Round(notebook, names)
+    """The lab with a few answers to each exercise, until all have been in; what has none left is not tested again."""
+    groups = [
+        _groups([answer for answer in given if len(answer.cells) == len(exercise.solutions)])
+        for exercise, given in zip(graded, answers, strict=True)
+    ]
+    for chosen in zip_longest(*groups, fillvalue=()):
+        tried = Round(nbformat.from_dict(lab), {})
+        for exercise, together in zip(graded, chosen, strict=True):
+            _put_in(tried, exercise, together)
+        yield tried
+
+
+def _groups(answers: Sequence[Answer]) -> list[Sequence[Answer]]:
+    return [answers[at : at + _TOGETHER] for at in range(0, len(answers), _TOGETHER)]
+
+
+def _put_in(tried: Round, exercise: Exercise, answers: Sequence[Answer]) -> None:
+    """Write answers to an exercise into the notebook: its cells, and those between them, once for each."""
+    cells = tried.notebook.cells
+    places = [place for place, cell in enumerate(cells) if owner(cell) == exercise.name]
+    here = slice(places[0], places[-1] + 1)
+    if not answers:
+        cells[here] = [cell for cell in cells[here] if not (is_test(cell) and owner(cell) == exercise.name)]
+        return
+    of_others = [cell for cell in cells[here] if owner(cell) not in ("", exercise.name)]
+    code = [cell for cell in cells[here] if cell.cell_type == "code" and cell not in of_others]
+    put = [new_code_cell(_KEEP)]
+    for number, answer in enumerate(answers, start=1):
+        name = f"the {answer.kind} answer “{answer.title}” (line {answer.line} of the bank)"
+        for cell in _written(code, fill(exercise, answer.cells), number):
+            put.append(cell)
+            if is_test(cell):
+                tried.answers[str(grade_id(cell))] = name
+        put.append(new_code_cell(_RESTORE))
+    cells[here] = [*put[:-1], *of_others]
+
+
+def _written(code: Sequence[NotebookNode], sources: dict[str, str], number: int) -> Iterator[NotebookNode]:
+    """Copies of cells with an answer in them; further ones have grade_ids of their own."""
+    for cell in code:
+        copy = nbformat.from_dict(cell)
+        if name := grade_id(cell):
+            copy.source = sources.get(name, cell.source)
+            copy.metadata.nbgrader.grade_id = f"{name}-{number}" if number > 1 else name
+        yield copy
 
 
 def _error(cell: NotebookNode) -> str:

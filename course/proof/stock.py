@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,27 +17,42 @@ if TYPE_CHECKING:
     from course.grading.engine import CourseFolder
 
 
-def stock_faults(lab: Lab, place: Path) -> list[str]:
-    """The graded cells to which nbgrader does not give all points in the reference, or gives some in the release.
+def stock_faults(chosen: Sequence[Lab], place: Path) -> dict[str, list[str]]:
+    """By lab the graded cells to which nbgrader does not give all points in the reference, or gives some in the release.
 
-    The lab must be built. `place` is a folder for a gradebook of its own; with the same one, further labs are quicker.
-    Raises CourseError where nbgrader cannot even read the lab's phase.
+    The labs are of one phase, and built. `place` becomes a folder with a gradebook of their own. Raises CourseError
+    where nbgrader cannot even read the phase.
     """
     from course.grading import engine  # nbgrader takes seconds to import
     from course.grading.gradebook import make_tables
 
-    worth = {str(grade_id(cell)): points(cell) for cell in read_lab(lab.text).cells if is_test(cell)}
-    folder = engine.private_folder(place, lab.root)
+    folder = _folder(chosen, place)
     folder.config.Autograde.pop("autograde_preprocessors", None)  # nbgrader's own steps, without the examiner
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbgrader's use of its database
         make_tables(folder.database)
-        engine.register(folder, lab.phase)
-        try:
-            reference = _scores(folder, lab, "reference", lab.source)
-            untouched = _scores(folder, lab, "untouched", lab.release)
-        except engine.NotGraded as error:
-            return [f"nbgrader cannot grade it: {error}"]
+        engine.register(folder, chosen[0].phase)
+        return {lab.name: _faults(folder, lab) for lab in chosen}
+
+
+def _folder(chosen: Sequence[Lab], place: Path) -> CourseFolder:
+    """A course folder with these labs only, so that one which is just being written does not matter."""
+    from course.grading import engine
+
+    for lab in chosen:
+        _copy(lab, lab.source, place / "source" / lab.phase)
+    return replace(engine.private_folder(place, lab.root), source=place / "source")
+
+
+def _faults(folder: CourseFolder, lab: Lab) -> list[str]:
+    from course.grading.engine import NotGraded
+
+    worth = {str(grade_id(cell)): points(cell) for cell in read_lab(lab.text).cells if is_test(cell)}
+    try:
+        reference = _scores(folder, lab, "reference", lab.source)
+        untouched = _scores(folder, lab, "untouched", lab.release)
+    except NotGraded as error:
+        return [f"nbgrader cannot grade it: {error}"]
     lost = [test for test, most in worth.items() if reference.get(test) != most]
     given = [test for test in worth if untouched.get(test) != 0]
     return [
@@ -49,11 +66,15 @@ def _scores(folder: CourseFolder, lab: Lab, student: str, notebook: Path) -> dic
     from course.grading import engine
 
     staged = folder.root / "staged" / lab.name
-    place = staged / student / lab.phase
-    place.mkdir(parents=True)
+    _copy(lab, notebook, staged / student / lab.phase)
+    graded = engine.autograde(folder, lab.phase, student, lab.name, staged)
+    return {name: grade.score for name, grade in engine.auto_grades(graded).items()}
+
+
+def _copy(lab: Lab, notebook: Path, place: Path) -> None:
+    """Put a lab's notebook, and the files beside it, into a folder."""
+    place.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(notebook, place / f"{lab.name}.ipynb")
     for name, path in other_files(lab.text.parent).items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place / name)
-    graded = engine.autograde(folder, lab.phase, student, lab.name, staged)
-    return {name: grade.score for name, grade in engine.auto_grades(graded).items()}

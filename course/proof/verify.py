@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -21,11 +21,12 @@ from rich.text import Text
 from course import syllabus
 from course.cage import CageError
 from course.errors import CourseError
+from course.grading.executors import LostJob, cores, processes
 from course.proof.answers import Bank, bank_faults, bank_path, load_bank
 from course.proof.attempts import Attempt, Mutation, attempts, faults, mutation, reference_faults
 from course.proof.budget import budget_faults
 from course.proof.lab_cells import cells
-from course.proof.runners import disagreements, rounds, see
+from course.proof.runners import Round, Seen, disagreements, rounds, see
 from course.proof.stock import stock_faults
 from course.proof.trials import LabRun, Task, TrialRun, run_lab
 from course.publishing.build import build
@@ -35,8 +36,14 @@ from course.publishing.notebook import read_lab
 
 SEEDS = (0, 1, 2)
 LEAST_RATE = 0.95
-# A trial waits for servers about as long as it computes, so that two share a core.
-_SLOTS = 2 * max(2, os.cpu_count() or 2)
+_ROUND_SECONDS = 900.0  # for a notebook in both places, endless answers and all
+# A trial waits for servers, and a notebook for answers that never end, about as long as they compute.
+_SHARE_A_CORE = 2
+_SLOTS = _SHARE_A_CORE * max(2, os.cpu_count() or 2)
+
+
+_Stock = dict[str, list[str]]
+"""What `stock_faults` finds in the labs of a phase."""
 
 
 @dataclass
@@ -59,13 +66,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Proof:
-    """A lab being proven: what is tried on it, and the runs under way, one for each seed."""
+    """A lab being proven: what is tried on it, and what is under way: a run for each seed, and all its rounds."""
 
     lab: Lab
     notebook: NotebookNode
     bank: Bank
     attempts: Sequence[Attempt]
     runs: Sequence[Future[LabRun]]
+    rounds: Sequence[tuple[Round, Future[Seen]]]
 
 
 def verify(root: Path, only: str | None = None) -> int:
@@ -90,39 +98,49 @@ def verify(root: Path, only: str | None = None) -> int:
 
 
 def _prove(chosen: Sequence[Lab], folder: Path) -> list[Verdict]:
-    """Prove labs side by side: their templates fork into the same slots, while nbgrader grades here."""
+    """Prove labs side by side: their templates fork into the same slots, processes run what nbgrader is needed for."""
     banks = [load_bank(bank_path(lab.root, lab.phase, lab.name)) for lab in chosen]
     slots = tuple(folder / f"slot-{number}" for number in range(_SLOTS))
     given_up = Event()
-    with ThreadPoolExecutor(len(SEEDS)) as templates:
+    with (
+        processes(_SHARE_A_CORE * cores(), _ROUND_SECONDS) as judges,
+        ThreadPoolExecutor(len(SEEDS)) as templates,
+    ):
         try:
+            stock = _begin_stock(chosen, folder, judges.executor)
+            # The later a lab, the longer it runs: those begin first, so that none is left alone at the end.
             proofs = [
-                _begin(lab, bank, slots, templates, given_up) for lab, bank in zip(chosen, banks, strict=True)
+                _begin(lab, bank, slots, templates, judges.executor, given_up)
+                for lab, bank in reversed([*zip(chosen, banks, strict=True)])
             ]
-            stock = [_stock_faults(lab, folder) for lab in chosen]
-            agreements = [_agreement(proof) for proof in proofs]
-            return [
-                _judge(proof, found, agreement)
-                for proof, found, agreement in zip(proofs, stock, agreements, strict=True)
-            ]
+            return [_judge(proof, stock[proof.lab.phase]) for proof in reversed(proofs)]
         except BaseException:  # such as Ctrl-C, which a template that is just starting does not hear
             given_up.set()
             templates.shutdown(wait=False, cancel_futures=True)
             raise
 
 
+def _begin_stock(chosen: Sequence[Lab], folder: Path, judges: Executor) -> dict[str, Future[_Stock]]:
+    """Set going what nbgrader itself gives the labs of each phase."""
+    return {
+        phase: judges.submit(stock_faults, [lab for lab in chosen if lab.phase == phase], folder / phase)
+        for phase in dict.fromkeys(lab.phase for lab in chosen)
+    }
+
+
 def _begin(
-    lab: Lab, bank: Bank, slots: tuple[Path, ...], templates: ThreadPoolExecutor, given_up: Event
+    lab: Lab, bank: Bank, slots: tuple[Path, ...], templates: Executor, judges: Executor, given_up: Event
 ) -> _Proof:
-    """Set a lab's runs going."""
-    notebook = read_lab(lab.text)
-    tried = attempts(notebook, nbformat.read(lab.release, as_version=4), bank)
+    """Set a lab's runs and rounds going."""
+    notebook, released = read_lab(lab.text), nbformat.read(lab.release, as_version=4)
+    tried = attempts(notebook, released, bank)
     runs = []
     for seed in SEEDS:
         trials = tuple(attempt.trial for attempt in _for_seed(tried, seed))
         task = Task(cells(notebook), trials, seed, slots)
         runs.append(templates.submit(run_lab, task, lab.text.parent, given_up))
-    return _Proof(lab, notebook, bank, tried, runs)
+    judged = [(each, judges.submit(see, lab, each)) for each in rounds(notebook, released, bank)]
+    return _Proof(lab, notebook, bank, tried, runs, judged)
 
 
 def _for_seed(tried: Sequence[Attempt], seed: int) -> list[Attempt]:
@@ -133,44 +151,49 @@ def _for_seed(tried: Sequence[Attempt], seed: int) -> list[Attempt]:
     return [attempt for attempt in tried if seed == SEEDS[0] or attempt.depends_on_seed]
 
 
-def _stock_faults(lab: Lab, folder: Path) -> list[str]:
+def _stock_faults(lab: Lab, stock: Future[_Stock]) -> list[str]:
+    """Wait for what nbgrader itself gives a lab, and say where that is wrong."""
     try:
-        return stock_faults(lab, folder)
+        return stock.result()[lab.name]
     except CourseError as error:
         return [str(error)]
+    except LostJob as error:
+        return [f"nbgrader did not grade the phase: the notebook {error}"]
 
 
 @dataclass
 class _Agreement:
     """Whether the examiner judges as nbgrader does, which runs a test where the answer is."""
 
-    tried: int = 0
+    agreed: int = 0
     faults: list[str] = field(default_factory=list)
     unexamined: str = ""
 
 
 def _agreement(proof: _Proof) -> _Agreement:
+    """Wait for a lab's rounds, and say where the two judge differently."""
     result = _Agreement()
-    released = nbformat.read(proof.lab.release, as_version=4)
     try:
-        for tried in rounds(proof.notebook, released, proof.bank):
-            found = list(disagreements(tried, see(proof.lab, tried)))
-            result.faults += found
-            fresh = sum(not name.startswith("the reference") for name in tried.answers.values())
-            result.tried += max(fresh - len(found), 0)
+        for tried, seen in proof.rounds:
+            found = list(disagreements(tried, seen.result()))
+            result.faults += map(str, found)
+            result.agreed += len(set(tried.answers.values()) - {each.answer for each in found})
     except CageError as error:
         result.unexamined = str(error)
     except CourseError as error:
         result.faults.append(str(error))
+    except LostJob as error:
+        result.faults.append(f"nbgrader and the examiner could not be compared: the notebook {error}")
     return result
 
 
-def _judge(proof: _Proof, stock: list[str], agreement: _Agreement) -> Verdict:
-    """Wait for a lab's runs, and say what is wrong with it; `stock` is what nbgrader found."""
+def _judge(proof: _Proof, stock: Future[_Stock]) -> Verdict:
+    """Wait for all that was tried on a lab, and say what is wrong with it."""
     graded = [exercise for exercise in exercises(proof.notebook) if exercise.tests]
     answers = sum(len(proof.bank.answers.get(exercise.name, [])) for exercise in graded)
     verdict = Verdict(proof.lab.name, len(graded), answers)
-    verdict.agreed, verdict.unexamined = agreement.tried, agreement.unexamined
+    agreement = _agreement(proof)
+    verdict.agreed, verdict.unexamined = agreement.agreed, agreement.unexamined
     found = [str(fault) for fault in bank_faults(proof.bank, graded)]
     try:
         for seed, future in zip(SEEDS, proof.runs, strict=True):
@@ -186,7 +209,7 @@ def _judge(proof: _Proof, stock: list[str], agreement: _Agreement) -> Verdict:
                 found += budget_faults(proof.notebook, run, project=proof.lab.name.startswith("project"))
     except CourseError as error:
         found.append(str(error))
-    found += stock + agreement.faults
+    found += _stock_faults(proof.lab, stock) + agreement.faults
     if verdict.mutation.rate < LEAST_RATE:
         found.append(
             f"the tests catch {verdict.mutation.rate:.1%} of the mutants, and must catch {LEAST_RATE:.0%}"

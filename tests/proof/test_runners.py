@@ -1,15 +1,18 @@
 """Each answer of a bank is judged alike where it runs, and in the examiner; where it is not, that is said."""
 
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from course.proof import runners
 from course.proof.answers import bank_path, load_bank
 from course.proof.runners import Seen, disagreements, rounds, see
 from course.publishing.build import build
-from course.publishing.exercises import grade_id
+from course.publishing.exercises import exercises, grade_id, is_test
 from course.publishing.layout import labs
 from course.publishing.notebook import read_lab
 
@@ -32,11 +35,14 @@ def tried(lab):
 
 def test_every_answer_of_the_bank_is_tried_once(lab, tried):
     bank = load_bank(bank_path(lab.root, lab.phase, lab.name))
-    expected = sum(len(answers) for answers in bank.answers.values())
+    tests = {each.name: [grade_id(test) for test in each.tests] for each in exercises(read_lab(lab.text))}
+    expected = sum(len(answers) * len(tests[name]) for name, answers in bank.answers.items())
 
-    names = [name for each in tried for name in each.answers.values() if "answer" in name]
+    names = [(name, test) for each in tried[1:] for test, name in each.answers.items()]
+    cells = [grade_id(cell) for each in tried[1:] for cell in each.notebook.cells if is_test(cell)]
 
-    assert len(names) == len(set(names)) == expected
+    assert len(names) == len({(name, re.sub(r"-\d+$", "", test)) for name, test in names}) == expected
+    assert sorted(cells) == sorted(test for _, test in names), "no other test is run"
 
 
 def test_the_untouched_lab_is_tried_with_the_hidden_tests_in_it(tried):
@@ -45,12 +51,28 @@ def test_the_untouched_lab_is_tried_with_the_hidden_tests_in_it(tried):
     assert "BEGIN HIDDEN TESTS" in hidden.source
 
 
-def test_kernel_and_examiner_agree(lab, tried):
+def test_kernel_and_examiner_agree(lab, tried, monkeypatch):
+    monkeypatch.setattr(runners, "_SECONDS", 3)  # one of the answers never ends
     for each in (tried[0], tried[1], tried[-1]):
         seen = see(lab, each)
 
         assert list(disagreements(each, seen)) == []
         assert set(seen.kernel) == set(seen.examiner)
+
+
+def test_an_answer_has_nothing_of_the_one_before(lab):
+    bank = load_bank(bank_path(lab.root, lab.phase, lab.name))
+    twice = replace(bank, answers={"with-tax": 2 * bank.correct("with-tax")})
+    _, both = rounds(read_lab(lab.text), nbformat.read(lab.release, as_version=4), twice)
+    [second] = [cell for cell in both.notebook.cells if grade_id(cell) == "with-tax-2"]
+    second.source = "without_tax = print"
+
+    seen = see(lab, both)
+
+    for where in (seen.kernel, seen.examiner):
+        assert [where["with-tax-visible"], where["with-tax-hidden"]] == ["", ""]
+        assert "'with_tax' is not defined" in where["with-tax-visible-2"]
+        assert "'with_tax' is not defined" in where["with-tax-hidden-2"]
 
 
 def test_what_they_judge_differently_is_said(tried):
@@ -70,4 +92,5 @@ def test_what_they_judge_differently_is_said(tried):
     )
 
     assert len(found) == 1
-    assert "differently: in a kernel it passes, in the examiner it fails (Broken: gone)" in found[0]
+    assert found[0].answer == right.answers[tests[0]]
+    assert "differently: in a kernel it passes, in the examiner it fails (Broken: gone)" in str(found[0])

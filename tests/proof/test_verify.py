@@ -122,12 +122,14 @@ def test_nbgrader_itself_must_give_all_or_nothing(course, tmp_path_factory):
     replace(course / LAB, "(999, 1098)", "(999, 1099)")
     build(course)
 
-    faults = stock_faults(labs(course)[0], tmp_path_factory.mktemp("gradebook"))
+    faults = stock_faults(labs(course), tmp_path_factory.mktemp("gradebook"))
 
-    assert faults == [
-        "nbgrader does not give the reference solution all points for with-tax-hidden",
-        "nbgrader gives the untouched release points for good-customers-visible",
-    ]
+    assert faults == {
+        "01a-money": [
+            "nbgrader does not give the reference solution all points for with-tax-hidden",
+            "nbgrader gives the untouched release points for good-customers-visible",
+        ]
+    }
 
 
 def test_ctrl_c_ends_it_and_everything_it_started(course):
