@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nbformat import NotebookNode
 
-from course.grade_ids import exercise_tested, kind_of
+from course.grade_ids import exercise_of, kind_of
 
 
 @dataclass
@@ -56,22 +56,23 @@ def points(cell: NotebookNode) -> float:
     return float(cell.metadata.get("nbgrader", {}).get("points", 0) or 0)
 
 
-def exercise_of(name: str) -> str:
-    """The exercise that any cell of an exercise belongs to: `orders-hidden-ties`, `orders-solution-2` -> `orders`."""
-    return exercise_tested(name) or name.split("-solution-")[0]
+def owner(cell: NotebookNode) -> str:
+    """The exercise that a cell belongs to, to be solved or to be tested; "" for any other cell."""
+    name = grade_id(cell)
+    return exercise_of(name) if name and (is_solution(cell) or is_test(cell)) else ""
 
 
 def exercises(notebook: NotebookNode) -> list[Exercise]:
     """The exercises of a lab, in the order of their first cell."""
     found: dict[str, Exercise] = {}
     for cell in notebook.cells:
-        name = grade_id(cell)
-        if name is None or not (is_solution(cell) or is_test(cell)):
+        name = owner(cell)
+        if not name:
             continue
-        exercise = found.setdefault(exercise_of(name), Exercise(exercise_of(name)))
+        exercise = found.setdefault(name, Exercise(name))
         if is_solution(cell):
             exercise.solutions.append(cell)
-        elif kind_of(name) == "hidden":
+        elif kind_of(str(grade_id(cell))) == "hidden":
             exercise.hidden.append(cell)
         else:
             exercise.visible.append(cell)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from course.grade_ids import exercise_of
 from course.lab.hints import METADATA
-from course.publishing.exercises import exercise_of, exercises, grade_id
+from course.publishing.exercises import exercises, grade_id
 from course.publishing.text import LabError, TextCell
 
 _FIRST = "<details><summary>Hint"

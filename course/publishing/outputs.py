@@ -20,15 +20,10 @@ class Outputs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._inputs: dict[str, str] = {}
-        self._files: dict[str, str] = {}
+        self._inputs, self._files = self._recorded()
+        self._changed: set[str] = set()
         self.removed: list[Path] = []
         self.kept: list[Path] = []
-        try:
-            record = json.loads((root / _RECORD).read_bytes())
-            self._inputs, self._files = dict(record["inputs"]), dict(record["files"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
 
     def are_fresh(self, name: str, inputs: str, *paths: Path) -> bool:
         """Whether `paths` are as they were when `name` was last made, from the same `inputs`."""
@@ -41,6 +36,7 @@ class Outputs:
     def note(self, name: str, inputs: str) -> None:
         """Remember what `name` was made from."""
         self._inputs[name] = inputs
+        self._changed.add(name)
 
     def put(self, path: Path, content: bytes) -> None:
         """Write a built file; a file that no build has written is kept beside it under another name."""
@@ -51,6 +47,7 @@ class Outputs:
         if old != content:
             write_atomically(path, content)
         self._files[self._key(path)] = new
+        self._changed.add(self._key(path))
 
     def remove(self, path: Path) -> None:
         """Remove a file that has no source any more, or set it aside where somebody has edited it."""
@@ -60,16 +57,31 @@ class Outputs:
         else:
             self._set_aside(path)
         self._files.pop(self._key(path), None)
+        self._changed.add(self._key(path))
         if not any(path.parent.iterdir()):
             path.parent.rmdir()
 
     def save(self) -> None:
-        """Keep the record for the next build."""
-        record = {"inputs": self._inputs, "files": self._files}
+        """Keep the record for the next build; what another build has recorded meanwhile stays in it."""
+        inputs, files = self._recorded()
+        for own, kept in ((self._inputs, inputs), (self._files, files)):
+            for name in self._changed:
+                if name in own:
+                    kept[name] = own[name]
+                else:
+                    kept.pop(name, None)
+        record = {"inputs": inputs, "files": files}
         content = json.dumps(record, indent=1, sort_keys=True).encode()
         path = self._root / _RECORD
         if not path.is_file() or path.read_bytes() != content:
             write_atomically(path, content)
+
+    def _recorded(self) -> tuple[dict[str, str], dict[str, str]]:
+        try:
+            record = json.loads((self._root / _RECORD).read_bytes())
+            return dict(record["inputs"]), dict(record["files"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}, {}
 
     def _set_aside(self, path: Path) -> None:
         names = [f"{path.name}{_EDITED}"] + [f"{path.name}{_EDITED}-{n}" for n in range(2, 1000)]

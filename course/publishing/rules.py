@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 from course.grade_ids import kind_of
 from course.lab.hints import METADATA
 from course.publishing.exercises import exercises, grade_id, is_solution, is_test
+from course.publishing.forms import is_form, odd_line
 from course.publishing.text import LabError, TextCell
 
 CELL_METADATA = frozenset({"tags", "nbgrader", "jupyter", "editable", "deletable"})
@@ -39,6 +40,7 @@ def check_rules(notebook: NotebookNode, placed: list[TextCell], path: Path) -> N
     for place in placed:
         _check_metadata(place, path)
         _check_regions(place, path)
+        _check_form(place, path)
     _check_grade_ids(placed, path)
     _check_exercises(notebook, placed, path)
     _check_start(placed, path)
@@ -132,6 +134,17 @@ def _check_regions(place: TextCell, path: Path) -> None:
     if found["hidden tests"] and not hidden:
         raise LabError(
             path, place.opening, "hidden tests in a cell that is not a test cell named <exercise>-hidden"
+        )
+
+
+def _check_form(place: TextCell, path: Path) -> None:
+    """Refuse a form that a student could not fill in by writing between quotes."""
+    odd = odd_line(place.lines) if is_form(place.cell) else None
+    if odd is not None:
+        raise LabError(
+            path,
+            place.first + odd,
+            'a form (a cell tagged "form") has comments and lines like name = "text" only',
         )
 
 

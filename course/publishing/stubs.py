@@ -13,13 +13,20 @@ from traitlets import default
 
 from course.errors import CourseError
 from course.lab.failures import STUB
+from course.lab.http.message import STUB as HTTP_STUB
 from course.lab.sql.statements import STUB as SQL_STUB
+from course.lab.terminal.commands import STUB as TERMINAL_STUB
+from course.publishing.forms import emptied, is_form
 from course.publishing.notebook import NOTEBOOK_METADATA, read_lab
 from course.publishing.rules import RELEASED_METADATA
 
 PYTHON_STUB = f'raise NotImplementedError("{STUB}")'
+STUBS = {"sql": SQL_STUB, "http": HTTP_STUB, "terminal": TERMINAL_STUB}
+"""What stands in place of a solution under a cell magic; under any other magic it is Python's."""
+PAGE_STUB = "<!-- Write your page here -->"
+"""What stands in place of a solution in a cell that writes an HTML file."""
 
-_CELL_MAGIC = re.compile(r"%%(?P<name>\w+).*")
+_CELL_MAGIC = re.compile(r"%%(?P<name>\w+).*?(?P<page>\.html)?\s*")
 
 
 class ClearSolutionsByLanguage(ClearSolutions):  # type: ignore[misc] # nbgrader is untyped
@@ -27,19 +34,24 @@ class ClearSolutionsByLanguage(ClearSolutions):  # type: ignore[misc] # nbgrader
 
     @default("code_stub")
     def _code_stub_default(self) -> dict[str, str]:
-        return {"python": PYTHON_STUB, "sql": SQL_STUB}
+        return {"python": PYTHON_STUB, "html": PAGE_STUB, **STUBS}
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
     ) -> tuple[NotebookNode, ResourcesDict]:
         """Put the stub where the solution was; raises RuntimeError for markers that do not match."""
+        if is_form(cell):
+            cell.source = emptied(cell.source)
+            return cell, resources
         first, _, body = cell.source.partition("\n")
         magic = _CELL_MAGIC.fullmatch(first)
         if cell.cell_type != "code" or magic is None:
             cell, _ = super().preprocess_cell(cell, resources, cell_index)
             return cell, resources
         cell.source = body
-        language = "sql" if magic["name"] == "sql" else resources["language"]
+        language = magic["name"] if magic["name"] in STUBS else resources["language"]
+        if magic["name"] == "writefile" and magic["page"]:
+            language = "html"
         cell, _ = super().preprocess_cell(cell, {**resources, "language": language}, cell_index)
         cell.source = f"{first}\n{cell.source}"
         return cell, resources

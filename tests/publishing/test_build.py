@@ -14,7 +14,8 @@ import pytest
 from course.errors import CourseError
 from course.publishing.build import build, check
 from course.publishing.notebook import LabError
-from course.publishing.stubs import PYTHON_STUB, SQL_STUB
+from course.publishing.outputs import Outputs
+from course.publishing.stubs import PYTHON_STUB, SQL_STUB, ClearSolutionsByLanguage
 
 from .conftest import LAB
 
@@ -54,6 +55,16 @@ def test_students_get_stubs_tests_and_no_solutions(root: Path) -> None:
     assert cell(notebook, "by-customer-hidden").source == "# Hidden tests: other shops."
     assert cell(notebook, "total-visible").source.startswith("assert total")
     assert sorted(tree(root / "release")) == ["04-databases/14b-orders.ipynb", "04-databases/prices.csv"]
+
+
+def test_a_page_gets_a_stub_that_is_a_comment_of_html() -> None:
+    source = (
+        "%%writefile site/index.html\n<!doctype html>\n### BEGIN SOLUTION\n<h1>Mugs</h1>\n### END SOLUTION"
+    )
+    metadata = {"nbgrader": {"grade_id": "page", "solution": True, "grade": False, "schema_version": 3}}
+    made = nbformat.v4.new_code_cell(source, metadata=metadata)
+    made, _ = ClearSolutionsByLanguage().preprocess_cell(made, {"language": "python"}, 0)
+    assert made.source == "%%writefile site/index.html\n<!doctype html>\n<!-- Write your page here -->"
 
 
 def test_a_build_is_the_same_byte_for_byte(root: Path, another_root: Path) -> None:
@@ -142,6 +153,21 @@ def test_what_somebody_edited_is_kept(root: Path) -> None:
     release.write_text("another one's")
     assert build(root).kept == (f"release/{LAB}.ipynb.edited-2",)
     check(root)
+
+
+def test_two_builds_at_once_take_nothing_of_each_other_for_edited(tmp_path: Path) -> None:
+    first, second = Outputs(tmp_path), Outputs(tmp_path)
+    one, two = tmp_path / "one.ipynb", tmp_path / "two.ipynb"
+    first.put(one, b"one")
+    first.save()
+    second.put(two, b"two")
+    second.save()
+    third = Outputs(tmp_path)
+    assert third.is_own(one)
+    assert third.is_own(two)
+    third.remove(one)
+    third.save()
+    assert not Outputs(tmp_path).is_own(one)
 
 
 def test_running_a_source_notebook_is_no_edit(root: Path) -> None:
@@ -245,3 +271,30 @@ def test_stock_nbgrader_refuses_a_source_notebook_that_is_out_of_date(root: Path
     assert "14b-orders.ipynb is not what 14b-orders.md makes. Run `course build`" in done.stderr
     build(root)
     assert "You shall" in (root / "release" / f"{LAB}.ipynb").read_text()
+
+
+FORM = """
+```python tags=["form"] nbgrader={"schema_version": 3, "solution": true, "grade": false, "locked": false, "task": false, "grade_id": "roles"}
+# Write a letter between the quotes.
+### BEGIN SOLUTION
+client = "A"
+server_2 = "C, D"  # who waits?
+### END SOLUTION
+```
+"""
+
+
+def test_a_form_is_released_with_nothing_between_its_quotes(root: Path) -> None:
+    text = root / "source" / f"{LAB}.md"
+    text.write_text(text.read_text() + FORM)
+    build(root)
+    assert cell(released(root), "roles").source == (
+        '# Write a letter between the quotes.\nclient = ""\nserver_2 = ""  # who waits?'
+    )
+
+
+def test_a_form_has_only_texts(root: Path) -> None:
+    text = root / "source" / f"{LAB}.md"
+    text.write_text(text.read_text() + FORM.replace('"C, D"', "5"))
+    with pytest.raises(CourseError, match=r":\d+: a form .* has comments and lines like name"):
+        build(root)
