@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -35,6 +36,7 @@ _MARK = ".course/saved.json"
 
 _MADE_BY_PROGRAMS = {".ipynb_checkpoints", "__pycache__", "node_modules", ".git", ".cache", "__MACOSX"}
 _MADE_BY_PROGRAMS |= {".pytest_cache", ".mypy_cache", ".ruff_cache", ".virtual_documents", ".DS_Store"}
+_HALF_SAVED = ".~"  # how the name of the copy begins that a Jupyter server keeps while it saves a file
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,10 @@ def students_work(root: Path) -> Work:
     left_out: list[Path] = []
     total = 0
     for file in found:
-        name, size = file.relative_to(work), file.lstat().st_size
+        try:
+            name, size = file.relative_to(work), file.lstat().st_size
+        except FileNotFoundError:  # gone since it was found
+            continue
         fits = size <= LARGEST_FILE and total + size <= LARGEST_WORK and len(files) < MOST_FILES
         if fits and not file.is_symlink() and _is_safe(name.as_posix()):
             files.append(name)
@@ -96,14 +101,17 @@ def save(root: Path, work: Work) -> bytes:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         archive.writestr(zipfile.ZipInfo(_MARK), json.dumps({"course": COURSE}))
         for name in sorted({*work.files, *bases}):
-            archive.write(folder / name, name.as_posix())
+            with suppress(FileNotFoundError):  # gone since it was found
+                archive.write(folder / name, name.as_posix())
     return content.getvalue()
 
 
 def _files(folder: Path) -> Iterator[Path]:
     """All files below the folder that people make, links among them (not followed)."""
     for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if entry.name in _MADE_BY_PROGRAMS or (entry / "pyvenv.cfg").is_file():
+        if entry.name in _MADE_BY_PROGRAMS or entry.name.startswith(_HALF_SAVED):
+            continue
+        if (entry / "pyvenv.cfg").is_file():
             continue
         if entry.is_dir() and not entry.is_symlink():
             yield from _files(entry)

@@ -19,6 +19,8 @@ def jupyterlab_command(folder: Path, *, port: int | None = None, headless: bool 
     Without a port, JupyterLab takes the first free one from 8888. Raises CourseError where the named one is taken.
     """
     command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={folder}"]
+    # What was open is remembered in the folder, not for all JupyterLabs of a user: those know other files.
+    command.append(f"--LabApp.workspaces_dir={folder / '.cache' / 'workspaces'}")
     if port is not None:
         _must_be_free(port)
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]

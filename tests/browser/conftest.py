@@ -6,7 +6,6 @@ request to any other machine fails the test.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -19,10 +18,14 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
 
 from course.classroom.launch import student_environment
+from tests.browser.pages import FASTAPI, JOINS, student_folder
+from tests.browser.starting import address_of
+
+# The folder holds two labs only, so that what is counted in it does not change with the course.
+LABS = (JOINS, FASTAPI)
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -138,7 +141,7 @@ def _running_jupyterlab(folder: Path, base_url: str, private: Path) -> Iterator[
         ) as process,
     ):
         try:
-            url = _wait_until_it_answers(process, Path(folders["JUPYTER_RUNTIME_DIR"]), log)
+            url = address_of(process, Path(folders["JUPYTER_RUNTIME_DIR"]), log)
             yield JupyterLab(url, folder, log)
         finally:
             process.terminate()
@@ -148,18 +151,10 @@ def _running_jupyterlab(folder: Path, base_url: str, private: Path) -> Iterator[
                 process.kill()
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
-    """The address of the server; its own file in the runtime folder tells which port it took."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            url = str(json.loads((runtime / f"jpserver-{process.pid}.json").read_text())["url"])
-            requests.get(url + "api/status", timeout=5).raise_for_status()
-        except (OSError, ValueError):
-            time.sleep(0.05)
-        else:
-            return url
-    raise AssertionError(f"JupyterLab did not start:\n{log.read_text()}")
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A student's folder with two labs."""
+    return student_folder(tmp_path, LABS)
 
 
 @pytest.fixture

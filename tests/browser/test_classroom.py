@@ -12,7 +12,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,10 +22,12 @@ import pytest
 import requests
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
+from tests.browser.pages import PROJECT, shot
+from tests.browser.starting import address_of
+
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)  # a busy machine takes its time
 
-PROJECT = Path(__file__).parents[2]
 PHASE = "01-small"
 LAB = f"{PHASE}/01a-money.ipynb"
 WITH_TAX = "def with_tax(cents):\n    return max(cents, 0) * 110 // 100"
@@ -80,29 +81,10 @@ def course(verb: str, root: Path, exchange: Path, private: Path) -> Iterator[str
         ) as process,
     ):
         try:
-            yield address(process, Path(folders["JUPYTER_RUNTIME_DIR"]), log)
+            yield address_of(process, Path(folders["JUPYTER_RUNTIME_DIR"]), log)
         finally:
             process.terminate()
             process.wait(30)
-
-
-def address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            url = str(json.loads((runtime / f"jpserver-{process.pid}.json").read_text())["url"])
-            requests.get(url + "api/status", timeout=5).raise_for_status()
-        except (OSError, ValueError):
-            time.sleep(0.05)  # polls a condition
-        else:
-            return url
-    raise AssertionError(f"it did not start:\n{log.read_text()}")
-
-
-def shot(page: Page, name: str) -> None:
-    folder = PROJECT / ".cache" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
 
 
 # --- what a student and an instructor press ---------------------------------------------------------------------------

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from course.classroom import working_copy
+from tests.browser.pages import JOINS, findings, shot
 
 pytestmark = pytest.mark.browser
 
-PROJECT = Path(__file__).parents[2]
-JOINS = "04-databases/14b-joins-and-groups"
 PASSED = '{"test": "order-names-visible", "passed": true, "at": "2026-01-01T00:00:00+00:00"}\n'
 DARK = "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    shutil.copytree(PROJECT / "release", tmp_path / "release")
-    working_copy.refresh(tmp_path)
-    return tmp_path / "work"
-
-
-def shot(page: Page, name: str) -> None:
-    folder = PROJECT / ".cache" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
-
-
-def findings(page: Page, part: str) -> list[str]:
-    """What axe-core finds serious or critical in a part of the page."""
-    found = Axe().run(page, part).response["violations"]
-    return [
-        f"{each['id']}: {node['html'][:200]} {node.get('failureSummary', '')}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
 
 
 def test_it_is_quick_and_works_by_keyboard(jupyterlab: Any, page: Page, work: Path) -> None:

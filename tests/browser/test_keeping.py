@@ -22,13 +22,12 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from course.classroom import working_copy
 from course.lab import progress
+from tests.browser.pages import JOINS as LAB
+from tests.browser.pages import shot, student_folder
 
 pytestmark = pytest.mark.browser
 
-PROJECT = Path(__file__).parents[2]
-LAB = "04-databases/14b-joins-and-groups"
 ANSWER = (
     "%%sql shop_db --name order_names\nSELECT o.id AS order_id, o.ordered_on, c.name AS customer\n"
     "FROM orders AS o\nJOIN customers AS c ON c.id = o.customer_id\nORDER BY o.id"
@@ -94,22 +93,8 @@ def hub() -> Iterator[Hub]:
     hub.socket.close()
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return new_copy(tmp_path)
-
-
-def new_copy(root: Path) -> Path:
-    if not (root / "release").exists():
-        shutil.copytree(PROJECT / "release", root / "release")
-    working_copy.refresh(root)
-    return root / "work"
-
-
 def shots(page: Page, name: str) -> None:
     """One picture in the light theme, one in the dark."""
-    folder = PROJECT / ".cache" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
     for theme in ("Dark", "Light"):
         page.evaluate(
             "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
@@ -117,7 +102,7 @@ def shots(page: Page, name: str) -> None:
         )
         page.locator(f"body[data-jp-theme-light={str(theme == 'Light').lower()}]").wait_for(state="attached")
         page.locator("#jupyterlab-splash").wait_for(state="detached")
-        page.screenshot(path=folder / f"{name}-{theme.lower()}.png")
+        shot(page, f"{name}-{theme.lower()}")
 
 
 def until(look: Callable[[], bool], what: str) -> None:
@@ -202,7 +187,7 @@ def test_a_session_ends_and_its_work_comes_back_in_the_next(
     stop(page, first)
     trouble.errors.clear()
     shutil.rmtree(work)
-    new_copy(work.parent)
+    student_folder(work.parent, [LAB])
     lab = hub.leads_to(jupyterlab(work, base_url="/user/second/"))
     page.goto(f"{lab.url}lab")
     offer = notice(page, "Your work from")
@@ -253,6 +238,39 @@ def test_work_is_downloaded_and_comes_back_from_the_file(
     choosing.value.set_files({"name": "other.zip", "mimeType": "application/zip", "buffer": b"no zip"})
     expect(notice(page, "This file is not a whole zip file, so nothing was restored.")).to_be_visible()
     trouble.errors = [said for said in trouble.errors if "400 (Bad Request)" not in said]
+
+
+def test_a_save_during_a_save_asks_nothing(jupyterlab: Any, page: Page, work: Path) -> None:
+    lab = jupyterlab(work)
+    lab.open(page, f"{LAB}.ipynb")
+    lab.write(page, "order-names", ANSWER)
+    page.evaluate(  # the second begins when the first has written its file, and does not know of it yet
+        """() => {
+            const { context, content } = window.jupyterapp.shell.currentWidget;
+            const contents = window.jupyterapp.serviceManager.contents;
+            const { get, save } = contents;
+            contents.save = async function (...given) {
+                const saved = await save.apply(this, given);
+                contents.save = save;
+                const looked = new Promise(done => {
+                    contents.get = function (...asked) {
+                        contents.get = get;
+                        const answer = get.apply(this, asked);
+                        answer.then(() => setTimeout(done));
+                        return answer;
+                    };
+                });
+                content.activeCell.model.sharedModel.setSource("second");
+                context.save().then(() => { window.allSaved = true; });
+                await Promise.race([looked, new Promise(done => setTimeout(done, 1000))]);
+                return saved;
+            };
+            context.save();
+        }"""
+    )
+    page.wait_for_function("window.allSaved")
+    assert page.get_by_role("dialog").count() == 0, "JupyterLab asked which version to keep"
+    assert source_of((work / f"{LAB}.ipynb").read_text(), "order-names") == "second"
 
 
 def test_a_crash_of_python_loses_its_memory_only(

@@ -11,11 +11,11 @@ from playwright.sync_api import Page, expect
 
 from course.classroom import working_copy
 from course.publishing.build import build
+from tests.browser.pages import PROJECT, shot
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)  # a busy machine takes its time
 
-PROJECT = Path(__file__).parents[2]
 LAB = "01-small/01a-money"
 WITH_TAX = "def with_tax(cents):\n    return max(cents, 0) * 110 // 100"
 
@@ -28,12 +28,6 @@ def root(tmp_path: Path) -> Path:
     build(root)
     working_copy.refresh(root)
     return root
-
-
-def shot(page: Page, name: str) -> None:
-    folder = PROJECT / ".cache" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
 
 
 def test_grade_my_work(jupyterlab: Any, page: Page, root: Path) -> None:

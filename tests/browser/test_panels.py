@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from course.classroom import working_copy
+from tests.browser.pages import findings, shot
 
 pytestmark = pytest.mark.browser
 
-PROJECT = Path(__file__).parents[2]
 SQL_LAB = "04-databases/14b-joins-and-groups.ipynb"
 API_LAB = "06-web-frameworks/18a-fastapi.ipynb"
 
@@ -52,13 +49,6 @@ NO_OVERFLOW = """panel => {
 }"""
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    shutil.copytree(PROJECT / "release", tmp_path / "release")
-    working_copy.refresh(tmp_path)
-    return tmp_path / "work"
-
-
 def cell_with(work: Path, lab: str, source: str) -> str:
     """The id of the first cell of a lab that contains this."""
     notebook = nbformat.read(work / lab, as_version=4)
@@ -79,8 +69,6 @@ def panel_of(lab: Any, page: Page, test: str) -> Locator:
 
 def look_at(page: Page, panel: Locator, name: str) -> None:
     """In both themes, then in the room that 200 % zoom leaves: a picture, axe-core's verdict, nothing cut off."""
-    folder = PROJECT / ".cache" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
     for fold in panel.locator("details > summary").all():
         if "traceback" not in fold.inner_text():
             fold.click()
@@ -92,11 +80,9 @@ def look_at(page: Page, panel: Locator, name: str) -> None:
         for zoom, width, height in [(1, 1400, 900), (2, 700, 450)]:
             page.set_viewport_size({"width": width, "height": height})
             panel.evaluate("panel => panel.scrollIntoView()")
-            page.screenshot(path=folder / f"panel-{name}-{theme.lower()}-{zoom}00.png")
+            shot(page, f"panel-{name}-{theme.lower()}-{zoom}00")
             assert panel.evaluate(NO_OVERFLOW), f"{name}: something is wider than the panel at {zoom}00 %"
-        found = Axe().run(page, context=".course-panel").response["violations"]
-        bad = [(each["id"], each["nodes"]) for each in found if each["impact"] in ("serious", "critical")]
-        assert bad == [], f"{name}, {theme}"
+        assert findings(page, ".course-panel") == [], f"{name}, {theme}"
     page.set_viewport_size({"width": 1400, "height": 900})
 
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from course.lab.serving.beside import PLACE
+from tests.browser.pages import shot
 
 pytestmark = pytest.mark.browser
 
@@ -33,12 +34,6 @@ server = serve(app)
 server
 """
 SECOND = 'second = serve(FastAPI(title="Second"), name="second")\nsecond'
-
-
-def shot(page: Page, name: str) -> None:
-    folder = Path(__file__).parents[2] / ".cache" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
 
 
 def notebook(folder: Path, *cells: str) -> None:
@@ -95,7 +90,7 @@ def test_try_it_out_inside_another_jupyterlab(jupyterlab: Any, page: Page, tmp_p
     lab = jupyterlab(tmp_path / "work", base_url="/user/x/")
     lab.open(page, "lab.ipynb")
     lab.run_all_cells(page)
-    try_it_out(page.frame_locator("iframe[title='Documentation of app']"))
+    try_it_out(page.frame_locator("iframe[title='Swagger UI of app']"))
     with page.expect_popup() as opened:
         page.get_by_role("link", name="Swagger UI").click()
     expect(opened.value.get_by_role("heading", name="Shop API")).to_be_visible()

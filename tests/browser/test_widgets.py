@@ -10,14 +10,13 @@ from typing import Any
 
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from course.lab import widgets
+from tests.browser.pages import findings, shot
 
 pytestmark = pytest.mark.browser
 
-SHOTS = Path(__file__).parents[2] / ".cache" / "screenshots"
 
 QUIZ = """
 from course.lab.quizzes import quiz
@@ -184,15 +183,13 @@ def notebook(jupyterlab: Any, page: Page, tmp_path: Path) -> Any:
 
 def shots(page: Page, part: str) -> None:
     """A picture in the dark theme and in the light one, each without anything serious for axe-core."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
     for theme in ("Dark", "Light"):
         change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
         page.evaluate(change, f"JupyterLab {theme}")
         page.locator(f"body[data-jp-theme-light={str(theme == 'Light').lower()}]").wait_for(state="attached")
         page.locator("#jupyterlab-splash").wait_for(state="detached")
-        page.screenshot(path=SHOTS / f"{part.removeprefix('.course-')}-{theme.lower()}.png")
-        found = Axe().run(page, part).response["violations"]
-        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+        shot(page, f"{part.removeprefix('.course-')}-{theme.lower()}")
+        assert findings(page, part) == []
 
 
 def expect_only_still(page: Page, trouble: Any, stills: list[Locator]) -> None:

@@ -120,6 +120,7 @@ def test_the_zip_holds_what_the_student_made_with_its_base_and_progress(root: Pa
     (environment / "lib").mkdir(parents=True)
     (environment / "pyvenv.cfg").write_text("")
     (environment / "lib" / "code.py").write_text("")
+    (root / "work" / "04-databases" / ".~joins.ipynb").write_text("{")  # while a Jupyter server saves
     (root / "work" / ".course" / "grading").mkdir()
     (root / "work" / ".course" / "grading" / "results.json").write_text("{}")
     assert names(saved(root)) == {
@@ -130,6 +131,19 @@ def test_the_zip_holds_what_the_student_made_with_its_base_and_progress(root: Pa
         "04-databases/my notes.txt",
     }
     assert saved(root) == saved(root)
+
+
+def test_a_file_that_goes_meanwhile_is_left_out(root: Path) -> None:
+    answer(root, "first = 1")
+    notes = root / "work" / "notes.txt"
+    notes.write_text("left join keeps all")
+    work = keeping.students_work(root)
+    notes.unlink()
+    assert names(keeping.save(root, work)) == {
+        ".course/saved.json",
+        ".course/base/04-databases/joins.ipynb",
+        LAB.as_posix(),
+    }
 
 
 def test_what_is_too_large_or_a_link_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

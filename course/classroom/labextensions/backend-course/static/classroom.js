@@ -4,7 +4,7 @@
 import { courseMenu } from "./menu.js";
 import { element } from "./dom.js";
 import { ask, shared } from "./jupyterlab.js";
-import { saveInTurn } from "./saving.js";
+import { saveChanged } from "./saving.js";
 
 const GRADE = "course:grade";
 const HAND_IN = "course:hand-in";
@@ -120,7 +120,7 @@ async function gradeBeside(app, panel, view) {
 // What is graded is what lies on disk.
 function saveAll(app, phase) {
   const open = [...app.shell.widgets("main")].map((each) => each.context);
-  return saveInTurn(open.filter((context) => context?.path.startsWith(`${phase}/`)));
+  return saveChanged(open.filter((context) => context?.path.startsWith(`${phase}/`)));
 }
 
 function atWork(phase, stop) {

@@ -7,7 +7,7 @@ import { ask, request, shared } from "./jupyterlab.js";
 import { watchKernels } from "./kernel-crash.js";
 import { courseMenu } from "./menu.js";
 import { show, tell } from "./notices.js";
-import { saveInTurn } from "./saving.js";
+import { saveChanged, saveInTurn } from "./saving.js";
 import { watchSession } from "./session-end.js";
 
 const DOWNLOAD = "course:download-work";
@@ -21,6 +21,7 @@ export async function keepingPlugin() {
   const { INotebookTracker, NotebookActions } = await shared("@jupyterlab/notebook");
   const { IStatusBar } = await shared("@jupyterlab/statusbar");
   const { Widget } = await shared("@lumino/widgets");
+  await saveInTurn();
 
   return {
     id: "backend-course:keeping",
@@ -195,7 +196,7 @@ function openDocuments(app) {
 }
 
 function saveAll(app) {
-  return saveInTurn(openDocuments(app));
+  return saveChanged(openDocuments(app));
 }
 
 async function fetchWork(app) {

@@ -1,7 +1,7 @@
 // After Python has died under a notebook: say that nothing but its memory is gone, and offer to run the cells again.
 
 import { close, show } from "./notices.js";
-import { saveInTurn } from "./saving.js";
+import { saveChanged } from "./saving.js";
 
 const CRASHED = new Set(["autorestarting", "dead"]);
 
@@ -26,7 +26,7 @@ export function watchKernels(app, tracker, NotebookActions) {
 }
 
 function tellCrash(app, panel, cell) {
-  saveInTurn([panel.context]);
+  saveChanged([panel.context]);
   show({
     name: noticeOf(panel),
     urgent: true,
