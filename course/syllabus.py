@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SYLLABUS = Path(__file__).with_name("syllabus.toml")
-MINUTES = {"lab": range(60, 91), "project": range(90, 481)}
+MINUTES = {"lab": range(60, 151), "project": range(90, 481)}
 OBJECTIVES = range(3, 7)
 
 _HEADER = re.compile(r"\s*\[\[\s*([\w.]+)\s*\]\]")
