@@ -65,6 +65,11 @@ class Answer:
         """The whole answer as one text."""
         return "\n\n".join(self.cells)
 
+    @property
+    def name(self) -> str:
+        """What an author is told of it."""
+        return f"the {self.kind} answer “{self.title}” (line {self.line} of the bank)"
+
 
 @dataclass(frozen=True)
 class Equivalent:

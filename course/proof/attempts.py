@@ -21,6 +21,7 @@ from course.publishing.exercises import Exercise, exercises, grade_id, is_test
 RIGHT_PATIENCE = 20.0
 WRONG_PATIENCE = 2.0
 _MUTANTS = {"python": python_mutants, "sql": sql_mutants, "http": http_mutants, "terminal": terminal_mutants}
+UNTOUCHED = "the untouched release"
 # With one of these in its own cell an answer shows no misconception.
 _TYPOS = ("SyntaxError", "IndentationError", "NameError")
 
@@ -29,9 +30,9 @@ _TYPOS = ("SyntaxError", "IndentationError", "NameError")
 class Attempt:
     """An answer to try.
 
-    `kind` says what must come of it: "untouched" and "wrong" must fail every test of the trial (of a wrong answer these
-    are the ones it names), "right" pass them all, and a "mutant" fail any. "rendered" is the reference in the layout of
-    its mutants, and must pass. `name` tells an author what was tried.
+    `kind` says what must come of it: "untouched" and "wrong" must fail every one of the trial's `tests` (of a wrong
+    answer these are the ones it names), "right" pass them all, and a "mutant" fail any. "rendered" is the reference in
+    the layout of its mutants, and must pass. `name` tells an author what was tried.
     """
 
     kind: Literal["untouched", "right", "wrong", "mutant", "rendered"]
@@ -152,18 +153,16 @@ def mutation(tried: Sequence[tuple[Attempt, TrialRun]], bank: Bank) -> tuple[Mut
 
 def _untouched(exercise: Exercise, stubs: dict[str | None, str]) -> Attempt:
     cells = {str(grade_id(cell)): stubs[grade_id(cell)] for cell in exercise.solutions}
-    return Attempt(
-        "untouched", "the untouched release", Trial(exercise.name, cells, _tests(exercise), WRONG_PATIENCE)
-    )
+    return Attempt("untouched", UNTOUCHED, Trial(exercise.name, cells, _tests(exercise), WRONG_PATIENCE))
 
 
 def _of_answer(exercise: Exercise, answer: Answer) -> Attempt:
-    name = f"the {answer.kind} answer “{answer.title}” (line {answer.line} of the bank)"
     sources, tests = fill(exercise, answer.cells), _tests(exercise)
     if answer.kind == "correct":
-        return Attempt("right", name, Trial(exercise.name, sources, tests, RIGHT_PATIENCE))
+        return Attempt("right", answer.name, Trial(exercise.name, sources, tests, RIGHT_PATIENCE))
     named = tuple(test for test in tests if test in answer.caught_by)
-    return Attempt("wrong", name, Trial(exercise.name, sources, named, WRONG_PATIENCE))
+    others = tuple(test for test in tests if test not in answer.caught_by)
+    return Attempt("wrong", answer.name, Trial(exercise.name, sources, named, WRONG_PATIENCE, others))
 
 
 def _fits(answer: Answer, exercise: Exercise) -> bool:

@@ -117,8 +117,8 @@ class Child:
         self.says.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         solution = tuple(run for run in self.runs if run.name in self.trial.cells)
-        tests = tuple(run for run in self.runs if run.name in self.trial.tests)
-        if len(tests) == len(self.trial.tests) or _enough(self.trial, tests):
+        tests = tuple(run for run in self.runs if run.name in self.trial.all_tests)
+        if len(tests) == len(self.trial.all_tests) or _enough(self.trial, tests):
             stopped = ""
         elif self.ended:
             stopped = "ended the interpreter"
@@ -225,22 +225,28 @@ class Template:
             os._exit(0)
 
     def _trial_cells(self, trial: Trial, position: int) -> Iterator[CellRun]:
-        """Run the cells from `position` to the trial's last test, the tests of other exercises left out."""
-        tests: list[CellRun] = []
-        for cell in self._cells[position:]:
-            if cell.is_test and cell.name not in trial.tests:
-                continue
-            run = self._interpreter.run(cell.name, trial.cells.get(cell.name, cell.source))
-            yield run
-            if cell.is_test:
-                tests.append(run)
-            if len(tests) == len(trial.tests) or _enough(trial, tests):
-                return
+        """Run the cells from `position` to the trial's last test, the tests of other exercises left out.
+
+        Then once more for the tests that come after: with the cells between that have not run yet.
+        """
+        ran: list[CellRun] = []
+        for tests in (trial.tests, trial.then):
+            left = set(tests)
+            for cell in self._cells[position:]:
+                if not left:
+                    break
+                if (cell.is_test and cell.name not in left) or any(run.name == cell.name for run in ran):
+                    continue
+                ran.append(self._interpreter.run(cell.name, trial.cells.get(cell.name, cell.source)))
+                yield ran[-1]
+                left.discard(cell.name)
+                if _enough(trial, ran):
+                    return
 
 
-def _enough(trial: Trial, tests: Sequence[CellRun]) -> bool:
-    """Whether a trial may end here: one that ends at its first failure has met it."""
-    return trial.until_failure and any(not run.passed for run in tests)
+def _enough(trial: Trial, ran: Sequence[CellRun]) -> bool:
+    """Whether a trial may end here: one that ends at the first test that fails has met it."""
+    return trial.until_failure and any(not run.passed for run in ran if run.name in trial.tests)
 
 
 def _move_to(folder: Path) -> None:

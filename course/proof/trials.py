@@ -40,15 +40,21 @@ class Trial:
     """Code to try in place of an exercise's solution.
 
     `cells` are the full sources of its solution cells by grade_id, `tests` the grade_ids of the test cells to run, in
-    notebook order; `until_failure` leaves out the tests after the first that fails. It is killed after `patience`
-    seconds, or ten times what the reference solution took, whichever is longer.
+    notebook order, and `then` of others to run after all of these; `until_failure` leaves out the tests after the first
+    that fails. It is killed after `patience` seconds, or ten times what the reference solution took, whichever is longer.
     """
 
     exercise: str
     cells: dict[str, str]
     tests: tuple[str, ...]
     patience: float
+    then: tuple[str, ...] = ()
     until_failure: bool = False
+
+    @property
+    def all_tests(self) -> tuple[str, ...]:
+        """The grade_ids of the test cells to run, in the order in which they are run."""
+        return self.tests + self.then
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class TrialRun:
         """Whether every test of the trial ran and passed."""
         return (
             not self.stopped
-            and len(self.tests) == len(self.trial.tests)
+            and len(self.tests) == len(self.trial.all_tests)
             and all(run.passed for run in self.tests)
         )
 
@@ -96,6 +102,11 @@ class TrialRun:
             if run.name == test:
                 return run.complaint
         return self.stopped or "was not run"
+
+    def verdicts(self) -> dict[str, str]:
+        """By test what it said, "" where it passed: of those that ran, and of the one at which the trial was stopped."""
+        ran = len(self.tests) + bool(self.stopped)
+        return {test: self.complaint(test) for test in self.trial.all_tests[:ran]}
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -26,7 +27,7 @@ from course.proof.answers import Bank, bank_faults, bank_path, load_bank
 from course.proof.attempts import Attempt, Mutation, attempts, faults, mutation, reference_faults
 from course.proof.budget import budget_faults
 from course.proof.lab_cells import cells
-from course.proof.runners import Round, Seen, disagreements, rounds, see
+from course.proof.runners import Judgement, Round, Seen, alone, doubts, rounds, see_all, settle_all
 from course.proof.stock import stock_faults
 from course.proof.trials import LabRun, Task, TrialRun, run_lab
 from course.publishing.build import build
@@ -36,7 +37,7 @@ from course.publishing.notebook import read_lab
 
 SEEDS = (0, 1, 2)
 LEAST_RATE = 0.95
-_ROUND_SECONDS = 900.0  # for a notebook in both places, endless answers and all
+_LAB_SECONDS = 1800.0  # for a lab's notebooks, endless answers and all
 # A trial waits for servers, and a notebook for answers that never end, about as long as they compute.
 _SHARE_A_CORE = 2
 _SLOTS = _SHARE_A_CORE * max(2, os.cpu_count() or 2)
@@ -50,8 +51,8 @@ _Stock = dict[str, list[str]]
 class Verdict:
     """What was found out about a lab; it is proven where nothing is in `faults`.
 
-    `agreed` is how many of the bank's answers the kernel, nbgrader and the examiner judged alike, the untouched lab
-    included; `unexamined` says why the examiner could not be tried, where that is so.
+    `agreed` is how many of the bank's answers kernel and examiner judged alike, the untouched exercises included;
+    `unexamined` says why the examiner could not be tried, where that is so.
     """
 
     lab: str
@@ -70,10 +71,12 @@ class _Proof:
 
     lab: Lab
     notebook: NotebookNode
+    released: NotebookNode
     bank: Bank
     attempts: Sequence[Attempt]
     runs: Sequence[Future[LabRun]]
-    rounds: Sequence[tuple[Round, Future[Seen]]]
+    rounds: Sequence[Round]
+    seen: Future[list[Seen]]
 
 
 def verify(root: Path, only: str | None = None) -> int:
@@ -103,7 +106,7 @@ def _prove(chosen: Sequence[Lab], folder: Path) -> list[Verdict]:
     slots = tuple(folder / f"slot-{number}" for number in range(_SLOTS))
     given_up = Event()
     with (
-        processes(_SHARE_A_CORE * cores(), _ROUND_SECONDS) as judges,
+        processes(_SHARE_A_CORE * cores(), _LAB_SECONDS) as judges,
         ThreadPoolExecutor(len(SEEDS)) as templates,
     ):
         try:
@@ -113,7 +116,9 @@ def _prove(chosen: Sequence[Lab], folder: Path) -> list[Verdict]:
                 _begin(lab, bank, slots, templates, judges.executor, given_up)
                 for lab, bank in reversed([*zip(chosen, banks, strict=True)])
             ]
-            return [_judge(proof, stock[proof.lab.phase]) for proof in reversed(proofs)]
+            agreements = [_agreement(proof, judges.executor) for proof in proofs]
+            pairs = reversed([*zip(proofs, agreements, strict=True)])
+            return [_judge(proof, stock[proof.lab.phase], agreement) for proof, agreement in pairs]
         except BaseException:  # such as Ctrl-C, which a template that is just starting does not hear
             given_up.set()
             templates.shutdown(wait=False, cancel_futures=True)
@@ -139,8 +144,9 @@ def _begin(
         trials = tuple(attempt.trial for attempt in _for_seed(tried, seed))
         task = Task(cells(notebook), trials, seed, slots)
         runs.append(templates.submit(run_lab, task, lab.text.parent, given_up))
-    judged = [(each, judges.submit(see, lab, each)) for each in rounds(notebook, released, bank)]
-    return _Proof(lab, notebook, bank, tried, runs, judged)
+    notebooks = rounds(notebook, released, bank)
+    seen = judges.submit(see_all, lab, notebooks)
+    return _Proof(lab, notebook, released, bank, tried, runs, notebooks, seen)
 
 
 def _for_seed(tried: Sequence[Attempt], seed: int) -> list[Attempt]:
@@ -163,36 +169,67 @@ def _stock_faults(lab: Lab, stock: Future[_Stock]) -> list[str]:
 
 @dataclass
 class _Agreement:
-    """Whether the examiner judges as nbgrader does, which runs a test where the answer is."""
+    """Whether the examiner judges as a kernel does, where a test runs beside the answer; `settled` is still under way."""
 
     agreed: int = 0
     faults: list[str] = field(default_factory=list)
     unexamined: str = ""
+    settled: Future[list[list[str]]] | None = None
 
 
-def _agreement(proof: _Proof) -> _Agreement:
-    """Wait for a lab's rounds, and say where the two judge differently."""
+def _agreement(proof: _Proof, judges: Executor) -> _Agreement:
+    """Wait for a lab's rounds and trials, and set going again what they judge differently, each answer by itself."""
     result = _Agreement()
-    try:
-        for tried, seen in proof.rounds:
-            found = list(disagreements(tried, seen.result()))
-            result.faults += map(str, found)
-            result.agreed += len(set(tried.answers.values()) - {each.answer for each in found})
-    except CageError as error:
-        result.unexamined = str(error)
-    except CourseError as error:
-        result.faults.append(str(error))
-    except LostJob as error:
-        result.faults.append(f"nbgrader and the examiner could not be compared: the notebook {error}")
+    with _explained(result):
+        in_trials, doubtful = _in_trials(proof), set()
+        for tried, seen in zip(proof.rounds, proof.seen.result(), strict=True):
+            found = doubts(tried, seen, in_trials)
+            result.agreed += len(tried.answers - found)
+            doubtful |= found
+        if doubtful:
+            again = [alone(proof.notebook, proof.released, proof.bank, *each) for each in sorted(doubtful)]
+            result.settled = judges.submit(settle_all, proof.lab, again)
     return result
 
 
-def _judge(proof: _Proof, stock: Future[_Stock]) -> Verdict:
+@contextmanager
+def _explained(agreement: _Agreement) -> Iterator[None]:
+    """Note what keeps the two from being compared."""
+    try:
+        yield
+    except CageError as error:
+        agreement.unexamined = str(error)
+    except CourseError as error:
+        agreement.faults.append(str(error))
+    except LostJob as error:
+        agreement.faults.append(f"kernel and examiner could not be compared: the notebook {error}")
+
+
+def _in_trials(proof: _Proof) -> dict[Judgement, str]:
+    """What the trials of the first seed have said of the answers: in an interpreter of their own, as in a kernel."""
+    said = {}
+    for attempt, run in _tried(proof, SEEDS[0], proof.runs[0].result()):
+        if attempt.kind in ("untouched", "right", "wrong"):
+            for test, error in run.verdicts().items():
+                said[Judgement(attempt.trial.exercise, attempt.name, test)] = error
+    return said
+
+
+def _settle(agreement: _Agreement) -> None:
+    """Wait for the answers that were tried again; what was a race or another answer's doing is agreed on after all."""
+    if agreement.settled is not None:
+        with _explained(agreement):
+            for found in agreement.settled.result():
+                agreement.faults += found
+                agreement.agreed += not found
+
+
+def _judge(proof: _Proof, stock: Future[_Stock], agreement: _Agreement) -> Verdict:
     """Wait for all that was tried on a lab, and say what is wrong with it."""
     graded = [exercise for exercise in exercises(proof.notebook) if exercise.tests]
     answers = sum(len(proof.bank.answers.get(exercise.name, [])) for exercise in graded)
     verdict = Verdict(proof.lab.name, len(graded), answers)
-    agreement = _agreement(proof)
+    _settle(agreement)
     verdict.agreed, verdict.unexamined = agreement.agreed, agreement.unexamined
     found = [str(fault) for fault in bank_faults(proof.bank, graded)]
     try:
@@ -209,7 +246,7 @@ def _judge(proof: _Proof, stock: Future[_Stock]) -> Verdict:
                 found += budget_faults(proof.notebook, run, project=proof.lab.name.startswith("project"))
     except CourseError as error:
         found.append(str(error))
-    found += _stock_faults(proof.lab, stock) + agreement.faults
+    found += [*_stock_faults(proof.lab, stock), *agreement.faults]
     if verdict.mutation.rate < LEAST_RATE:
         found.append(
             f"the tests catch {verdict.mutation.rate:.1%} of the mutants, and must catch {LEAST_RATE:.0%}"
@@ -246,7 +283,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
             str(result.explained),
             str(result.killed),
             f"{result.rate:.1%}",
-            f"{verdict.seconds:.1f} s",
+            f"{verdict.seconds:.0f} s",
             "[red]✗[/]" if verdict.faults else "[green]✓[/]",
         )
     return table

@@ -56,6 +56,37 @@ def test_each_trial_starts_from_the_state_before_its_exercise(tmp_path):
     assert result.trials[1].complaint("double-visible") == "AssertionError: twice one is two"
 
 
+def test_tests_can_be_run_after_the_others_whatever_these_say(tmp_path):
+    asked = "def double(x):\n    asked.append(x)\n    return {}"
+    lab = (
+        Cell("asked", "asked = []", "", False),
+        Cell("double", asked.format("2 * x"), "double", False),
+        Cell("double-visible", "assert double(1) == 2 and asked in ([1], [4, 5, 1]), asked", "double", True),
+        Cell("between", "doubled = double(4)", "", False),
+        Cell("double-hidden", "assert double(5) == 10 and doubled == 8, asked", "double", True),
+    )
+    answers = ("2 * x", "x + 1", "2 * x if x > 1 else __import__('time').sleep(60)")
+    trials = [
+        Trial("double", {"double": asked.format(each)}, ("double-hidden",), 2.0, then=("double-visible",))
+        for each in answers
+    ]
+
+    right, wrong, endless = run(tmp_path, *trials, lab=lab).trials
+
+    assert right.passed
+    assert right.verdicts() == {"double-hidden": "", "double-visible": ""}
+    assert wrong.verdicts() == {"double-hidden": "AssertionError: [4, 5]", "double-visible": ""}
+    assert list(endless.verdicts()) == ["double-hidden", "double-visible"]
+    assert endless.complaint("double-hidden") == ""
+    assert endless.complaint("double-visible").startswith("took longer")
+
+
+def test_of_a_test_after_the_one_that_ended_it_nothing_is_known(tmp_path):
+    [trial] = run(tmp_path, double("import os\ndef double(x):\n    os._exit(0)")).trials
+
+    assert trial.verdicts() == {"double-visible": "ended the interpreter"}
+
+
 def test_each_test_is_reported_by_itself(tmp_path):
     [trial] = run(tmp_path, double("def double(x):\n    return 2 if x == 1 else 8")).trials
 
