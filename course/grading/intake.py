@@ -87,6 +87,7 @@ def inspect(
     others: list[Path] = []
     rejected = {shown(path, folder): fault for path, fault in found.faults.items()}
     problems: list[Problem] = []
+    own: list[str] = []
     for path in found.files:
         name = shown(path, folder)
         if path.suffix == ".ipynb":
@@ -97,10 +98,9 @@ def inspect(
         elif path.suffix != ".pyc" and name not in RECORDS:
             others.append(path)
             if name not in course_files:
-                problems.append(
-                    Problem(name, "does not belong to this phase", "it was left as it is", "note")
-                )
-
+                own.append(name)
+    if own:
+        problems.append(_of_their_own(own))
     ids = {lab: [str(grade_id(cell)) for cell in cells] for lab, cells in labs.items()}
     files, renamed = _match(notebooks, folder, ids)
     problems += renamed
@@ -141,13 +141,23 @@ def _read(path: Path) -> _Notebook:
     return _Notebook(path, content)
 
 
+def _of_their_own(names: Sequence[str]) -> Problem:
+    """One note for all files that the phase did not come with: many labs have their students write some."""
+    first, *more = names
+    file = f"{first} and {len(more):,} more files" if len(more) > 1 else " and ".join(names)
+    lay = "they lay" if more else "it lay"
+    return Problem(
+        file, "did not come with this phase", f"{lay} beside the notebooks while these were graded", "note"
+    )
+
+
 def _few(problems: Sequence[Problem]) -> list[Problem]:
     """All that matters, and no more notes than somebody would read."""
     notes = [problem for problem in problems if problem.severity == "note"]
     left_out = set(map(id, notes[_MOST_NOTES:]))
     kept = [problem for problem in problems if id(problem) not in left_out]
     if left_out:
-        count = f"has {len(left_out):,} more files that are not graded or do not belong to this phase"
+        count = f"has {len(left_out):,} more files that are not graded"
         kept.append(Problem("The folder", count, "hand in only what the lab needs", "note"))
     return kept
 

@@ -155,10 +155,19 @@ def test_files_that_the_phase_does_not_know_are_noted_and_kept(handed_in):
     (handed_in / "inner").mkdir()
     (handed_in / "inner" / "helper.py").write_text("x = 1")
     assert told(handed_in) == [
-        ("note", "inner/helper.py does not belong to this phase"),
+        ("note", "inner/helper.py did not come with this phase"),
         ("note", "notes.ipynb is no lab of this phase"),
     ]
     assert look(handed_in).others == (handed_in / "inner" / "helper.py",)
+
+
+def test_many_files_that_a_student_has_written_are_one_note(handed_in):
+    for name in ("a.csv", "b.csv", "c.csv"):
+        (handed_in / name).write_text("")
+    (problem,) = look(handed_in).problems
+    assert str(problem) == (
+        "a.csv and 2 more files did not come with this phase: they lay beside the notebooks while these were graded."
+    )
 
 
 def test_a_timestamp_that_is_none_is_left_out(handed_in):
@@ -215,10 +224,10 @@ def test_of_a_notebook_only_its_cells_go_on(handed_in):
 
 def test_more_notes_than_anybody_reads_are_counted(handed_in):
     for number in range(100):
-        (handed_in / f"{number}.txt").write_text("")
+        (handed_in / f"{number}.ipynb").write_text("")
     found = look(handed_in).problems
     assert len(found) == 31
-    assert str(found[-1]).startswith("The folder has 70 more files")
+    assert str(found[-1]).startswith("The folder has 70 more files that are not graded")
 
 
 # --- notebooks that are made to hurt --------------------------------------------------------------------------------
