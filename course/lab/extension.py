@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,8 @@ _MAGICS = {
 }
 """Our cell magics, and the modules whose `load_magic(shell)` registers them."""
 
+_EMPTY_FIELD = re.compile(r'[^\W\d]\w* = ""(\s+#.*)?')
+
 
 def load(shell: InteractiveShell) -> None:
     """Switch on readable failures, progress on disk and our cell magics. Loading twice is loading once."""
@@ -68,6 +71,9 @@ class _Extension:
         self._shown: BaseException | None = None
         self._untried = False  # whether the failure shown last was no try
         self._broken: dict[str, str] = {}  # cells of answers that ended with an error when they last ran
+        self._empty: set[str] = (
+            set()
+        )  # cells of answers that were forms with nothing filled in when they last ran
         self._folder = Path.cwd()  # the notebook's: a cell may go elsewhere
         self._namer = AssertNamer()
         self._before = shell.custom_exceptions, getattr(shell, "CustomTB", None)
@@ -136,8 +142,14 @@ class _Extension:
             print(trouble)
 
     def _note_answer(self, cell: str, source: str, error: BaseException | None) -> None:
-        """Keep in mind whether a cell that is no test ended with an error; a program's text (%%) is read by its test."""
+        """Keep in mind how a cell that is no test ended: with an error, or as a form that nobody has filled in.
+
+        A program's text (%%) is read by its test.
+        """
         self._broken.pop(cell, None)
+        self._empty.discard(cell)
+        if _is_empty_form(source):
+            self._empty.add(cell)
         if not source.lstrip().startswith("%%") and isinstance(error, Exception) and not is_stub(error):
             self._broken[cell] = type(error).__name__
 
@@ -204,8 +216,8 @@ class _Extension:
         if exercise and not failure.untried and (broken := self._answer_broken_by(exercise)):
             message = "\n".join(filter(None, [panels.stale(broken), failure.message]))
             failure = replace(failure, message=message)
-        self._untried = failure.untried
-        shown = failure, *(([], Hints()) if failure.untried else _help_with(cell))
+        self._untried = failure.untried or any(exercise_of(cell) == exercise for cell in self._empty)
+        shown = failure, *(([], Hints()) if self._untried else _help_with(cell))
         self._publish(panels.failure_html(*shown), panels.failure_text(*shown), {MIME: failure.as_json()})
         in_terminal = getattr(self._shell, "kernel", None) is None  # there the panel's text says it all
         self._show_lines(error, [] if in_terminal else [panels.verdict(failure)])
@@ -297,6 +309,12 @@ _loaded: WeakKeyDictionary[InteractiveShell, _Extension] = WeakKeyDictionary()
 def _calls_magic(step: TracebackType) -> bool:
     """Whether a step is the call that IPython makes of a cell with a magic line: nobody wrote it."""
     return "run_cell_magic" in step.tb_frame.f_code.co_names
+
+
+def _is_empty_form(source: str) -> bool:
+    """Whether a cell is a form as it is released: comments, and `name = ""` in every other line."""
+    lines = [line for line in source.splitlines() if line.strip() and not line.startswith("#")]
+    return bool(lines) and all(map(_EMPTY_FIELD.fullmatch, lines))
 
 
 def _help_with(test: str | None) -> tuple[list[Try], Hints]:

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from course.lab.extension import load, unload
+from course.lab.progress import tries_of
 
 STUB = 'raise NotImplementedError("Write your code here, then delete this line")'
 
@@ -350,3 +351,20 @@ def test_without_a_cell_id_a_test_in_a_function_is_a_test_too():
     panel, error = ran.cells[1].outputs
     assert "Add them up" in panel.data["text/plain"]
     assert error.ename == "AssertionError"
+
+
+def test_a_form_that_nobody_has_filled_in_is_no_try(shell, tmp_path, monkeypatch):
+    (tmp_path / ".course").mkdir()
+    path = tmp_path / "00-basics" / "00a-web.ipynb"
+    path.parent.mkdir()
+    cells = [nbformat.v4.new_code_cell(id=name) for name in ("roles", "roles-visible")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setenv("JPY_SESSION_NAME", str(path))
+    load(shell)
+    made = []
+    for form in ('# Who asks?\nasks = ""  # a word\n', 'asks = "server"', 'asks = ""'):
+        shell.run_cell(form, cell_id="roles")
+        shell.run_cell("assert asks == 'client', 'Who asks is the client.'", cell_id="roles-visible")
+        made.append(len(tries_of("roles-visible")))
+    assert made == [0, 1, 1]
