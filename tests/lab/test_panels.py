@@ -247,3 +247,10 @@ def test_progress_is_told_in_words():
         assert words in text
     assert "✓ passed" in html
     assert "✓ orders<1>: passed, 2 tries" in text
+
+
+def test_a_line_of_the_test_that_only_holds_its_message_is_not_shown():
+    line = Line("In[3]", 9, 'raise AssertionError("Begin with async def.")')
+    for show in (panels.failure_html, panels.failure_text):
+        assert "The test stopped in" in show(ASSERT, [], Hints())
+        assert "The test stopped in" not in show(replace(ASSERT, test_line=line), [], Hints())
