@@ -17,7 +17,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -217,11 +217,10 @@ def launched() -> Iterator[Session]:
 def _wait_for(url: str, container: str) -> None:
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        try:
+        with suppress(requests.RequestException):
             if requests.get(url, timeout=10).ok:
                 return
-        except requests.RequestException:
-            time.sleep(0.05)
+        time.sleep(0.05)
     raise AssertionError(f"no answer from the session:\n{_podman('logs', container).stderr}")
 
 
