@@ -111,6 +111,9 @@ def _under_stock(published: Path, submission: Submission) -> list[str] | None:
         str(1 << 30),
         "--tmpfs",
         "/tmp",
+        "--ro-bind",  # once more, as it may be in there
+        ROOT,
+        ROOT,
         "--ro-bind",
         published,
         "/tmp/published",
