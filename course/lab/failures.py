@@ -159,7 +159,7 @@ def explain(error: BaseException, cell: str | None, label: Label) -> Failure:
     if hasattr(error, "_failure_details_"):
         return _detailed(known, error)
     if known.error == "ProgramError":
-        return replace(known, message=str(error))
+        return replace(known, message="\n".join(filter(None, [str(error), _case_message(steps)])))
     if isinstance(error, NameError) and in_test:
         return _missing(known, error, test)
     if isinstance(error, AssertionError) and in_test and isinstance(statement, ast.Assert):

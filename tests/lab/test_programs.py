@@ -156,3 +156,14 @@ def test_a_program_whose_magic_line_is_gone(kernel):
     message = kernel.run(test, cell="pay-visible").failure["message"]
     assert "`%%program pay`" in message
     assert "test_pay" not in message
+
+
+def test_of_a_program_that_does_not_end_the_case_is_told(kernel):
+    kernel.run("%%program wait\nwhile seconds != 0:\n    seconds = seconds - 2")
+    case = "message = 'An odd number of seconds never comes to 0.'"
+    failed = kernel.run(
+        f"from course.lab import run_program\ndef test():\n    {case}\n    run_program(wait, seconds=3)\ntest()",
+        cell="wait-visible",
+    )
+    assert "did not end" in failed.text
+    assert "An odd number of seconds" in failed.text
