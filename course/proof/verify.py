@@ -37,6 +37,7 @@ from course.publishing.notebook import read_lab
 
 SEEDS = (0, 1, 2)
 LEAST_RATE = 0.95
+_COLUMNS = 110  # of what is printed to a file
 _LAB_SECONDS = 1800.0  # for a lab's notebooks, endless answers and all
 # A trial waits for servers, and a notebook for answers that never end, about as long as they compute.
 _SHARE_A_CORE = 2
@@ -86,6 +87,8 @@ def verify(root: Path, only: str | None = None) -> int:
     are caught. Raises CourseError for a lab that cannot be built, or a bank that cannot be read.
     """
     console = Console()
+    if not console.is_terminal:
+        console.width = _COLUMNS
     build(root, only)
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         verdicts = _prove(labs(root, only), Path(folder))
