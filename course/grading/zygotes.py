@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -21,6 +22,7 @@ from course.grading.caches import shared
 
 _running: dict[tuple[str, ...], Zygote] = {}
 _lent: dict[tuple[str, ...], Zygote] = {}  # those of the process that this one was forked from
+_lock = threading.RLock()  # whoever finds one dead replaces it before another thread looks
 
 
 def spawn(
@@ -52,7 +54,7 @@ def lives(imports: Sequence[str]) -> bool:
 
 def begin(sets: Iterable[Sequence[str]]) -> None:
     """Begin to start zygotes with these sets of imports, where there is a cage, so that they are ready sooner."""
-    with suppress(CageError):
+    with _lock, suppress(CageError):
         for key in {_key(imports) for imports in sets} - _running.keys():
             if level().name == "namespaces":
                 _running[key] = Zygote(key, shared=shared(), level=level())
@@ -82,9 +84,10 @@ def level() -> Level:
 
 def close() -> None:
     """End all zygotes of this process, and with them their cells."""
-    while _running:
-        _, zygote = _running.popitem()
-        zygote.close()
+    with _lock:
+        while _running:
+            _, zygote = _running.popitem()
+            zygote.close()
 
 
 def _key(imports: Sequence[str]) -> tuple[str, ...]:
@@ -93,16 +96,19 @@ def _key(imports: Sequence[str]) -> tuple[str, ...]:
 
 def _zygote(key: tuple[str, ...]) -> Zygote:
     """The one that is there and lives, or a new one."""
-    if key in _lent and not _lent[key].alive():
-        del _lent[key]
-    if key in _running and not _running[key].ready().alive():
-        _running.pop(key).close()
-    if key not in _lent and key not in _running:
-        _running[key] = Zygote(key, shared=shared(), level=level())
-    return (_lent.get(key) or _running[key]).ready()
+    with _lock:
+        if key in _lent and not _lent[key].alive():
+            del _lent[key]
+        if key in _running and not _running[key].ready().alive():
+            _running.pop(key).close()
+        if key not in _lent and key not in _running:
+            _running[key] = Zygote(key, shared=shared(), level=level())
+        return (_lent.get(key) or _running[key]).ready()
 
 
 def _borrow() -> None:
+    global _lock
+    _lock = threading.RLock()  # the thread that holds it was not forked
     _lent.update(_running)
     _running.clear()
 

@@ -1,5 +1,8 @@
 """Zygotes are started when they are first needed, or sooner where it is known what a lab imports."""
 
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from course.grading import imports, zygotes
@@ -50,4 +53,18 @@ def test_one_that_fails_to_start_is_not_used():
     begun.close()
     assert zygotes.spawn(["colorsys"], "course.examiner.desk:main", {}).alive()
     assert list(zygotes._running.values()) != [begun]
+    zygotes.close()
+
+
+def test_one_that_died_is_replaced_once_however_many_ask():
+    zygotes.close()
+    zygotes.spawn([], "course.examiner.desk:main", {}).kill()
+    [dead] = zygotes._running.values()
+    signal.pidfd_send_signal(dead._pidfd, signal.SIGKILL)
+    dead._process.wait(30)
+
+    with ThreadPoolExecutor(8) as threads:
+        cells = [*threads.map(lambda _: zygotes.spawn([], "course.examiner.desk:main", {}), range(8))]
+
+    assert all(cell.alive() for cell in cells)
     zygotes.close()
