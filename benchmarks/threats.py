@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import groupby
 from pathlib import Path
 
@@ -56,24 +56,29 @@ def main(words: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         published = publish(Path(folder) / "course")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            stock = list(pool.map(lambda each: _under_stock(published, each), chosen))
+            running = {pool.submit(_under_stock, published, each): each for each in chosen}
+            for number, done in enumerate(as_completed(running), start=1):
+                line = f"{number} of {len(chosen)}, stock, {running[done].name}: {_said(done.result())}"
+                console.print(line, style="dim", markup=False)
+        stock = {each.name: done.result() for done, each in running.items()}
         engine = dict(_under_this_engine(published, chosen))
     table = Table(title="What hostile submissions gain, and what others lose by them", title_justify="left")
     for column in ("Threat", "Submission", "Stock nbgrader 0.9.6", "This engine"):
         table.add_column(column, overflow="fold")
-    for submission, found in zip(chosen, stock, strict=True):
-        table.add_row(submission.threat, submission.title, _said(found), _said(engine[submission.name]))
+    for each in chosen:
+        table.add_row(each.threat, each.title, _said(stock[each.name]), _said(engine[each.name]))
     console.print(table)
-    ran = [found for found in stock if found is not None]
+    judged = [found for found in stock.values() if not isinstance(found, str)]
     console.print(
-        f"Stock nbgrader: {sum(map(bool, ran))} of {len(ran)} succeed, {len(stock) - len(ran)} were not run."
+        f"Stock nbgrader: {sum(map(bool, judged))} of {len(judged)} succeed, {len(stock) - len(judged)} were not judged."
     )
     console.print(f"This engine: {sum(map(bool, engine.values()))} of {len(engine)} succeed.")
 
 
-def _said(found: list[str] | None) -> str:
-    if found is None:
-        return "not run: unsafe"
+def _said(found: list[str] | str) -> str:
+    """The first few of the gains, or why nothing is known."""
+    if isinstance(found, str):
+        return found
     return "; ".join(line[:90] for line in found[:4]) or "nothing"
 
 
@@ -86,10 +91,10 @@ def _under_this_engine(published: Path, chosen: Sequence[Submission]) -> Iterato
             yield submission.name, gains(evidence, submission) + (harm(evidence) if position == 0 else [])
 
 
-def _under_stock(published: Path, submission: Submission) -> list[str] | None:
-    """What one gained; None where it is not run."""
+def _under_stock(published: Path, submission: Submission) -> list[str] | str:
+    """What one gained, or why that is not known."""
     if not submission.safe_under_stock:
-        return None
+        return "not run: unsafe"
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         sys.exit("Install bubblewrap: nothing is run under stock nbgrader outside a sandbox.")
@@ -133,7 +138,7 @@ def _under_stock(published: Path, submission: Submission) -> list[str] | None:
     if done.returncode in _KILLED:
         return ["everything was killed"]
     if done.returncode:
-        raise RuntimeError(f"{submission.name} could not be judged:\n{done.stderr}")
+        return f"not judged: {done.stderr.strip().splitlines()[-1:]}"
     found: list[str] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 import nbformat
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from .bait import caught
 from .classroom import TIMEOUT, VICTIMS, Classroom, classroom, promised, worth
@@ -170,7 +171,7 @@ def _run(room: Classroom, command: list[str], seconds: float) -> dict[str, objec
     report, output = room.root / "report.json", room.root / "output.txt"
     report.unlink(missing_ok=True)
     supervisor = Path(__file__).with_name("supervisor.py")
-    with output.open("wb") as stream:
+    with output.open("w+b") as stream:  # read through this, whatever becomes of the file
         done = subprocess.run(
             [sys.executable, supervisor, report, str(seconds), sys.executable, "-m", *command],
             cwd=room.course,
@@ -179,6 +180,8 @@ def _run(room: Classroom, command: list[str], seconds: float) -> dict[str, objec
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
+        stream.seek(0)
+        said = stream.read().decode(errors="replace")
     found = {
         "status": done.returncode,
         "seconds": 0.0,
@@ -187,16 +190,19 @@ def _run(room: Classroom, command: list[str], seconds: float) -> dict[str, objec
     }  # where it was killed itself
     if report.exists():
         found = json.loads(report.read_text())
-    return found | {"output": output.read_text(errors="replace")}
+    return found | {"output": said}
 
 
 # --- the evidence -----------------------------------------------------------------------------------------------------------
 
 
 def _scores(room: Classroom, phase: str, students: Sequence[str]) -> dict[str, float]:
-    """The score of each student that the gradebook knows."""
-    with Gradebook(f"sqlite:///{room.course / 'gradebook.db'}", "backend") as gradebook:
-        found = {each.student.id: float(each.score) for each in gradebook.assignment_submissions(phase)}
+    """The score of each student that the gradebook knows; of nobody where it cannot be read."""
+    try:
+        with Gradebook(f"sqlite:///{room.course / 'gradebook.db'}", "backend") as gradebook:
+            found = {each.student.id: float(each.score) for each in gradebook.assignment_submissions(phase)}
+    except (SQLAlchemyError, MissingEntry):
+        return {}
     return {student: found[student] for student in students if student in found}
 
 
@@ -260,7 +266,14 @@ def _content(path: Path) -> str:
 
 
 def _rows(room: Classroom, phase: str) -> dict[str, str]:
-    """What the gradebook holds but the work on one phase, by what it is about."""
+    """What the gradebook holds but the work on one phase, by what it is about; nothing where it cannot be read."""
+    try:
+        return _read_rows(room, phase)
+    except SQLAlchemyError:
+        return {}
+
+
+def _read_rows(room: Classroom, phase: str) -> dict[str, str]:
     engine = create_engine(f"sqlite:///{room.course / 'gradebook.db'}")
     with Gradebook(str(engine.url), "backend") as gradebook:
         found = {
