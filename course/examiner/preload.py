@@ -24,3 +24,6 @@ PRELOAD = (
     "course.lab.testing",
     "pytest",
 )
+
+LAST = "course.examiner.first_error"
+"""What is imported after all the others, as it looks at them."""

@@ -17,7 +17,7 @@ from course.cage import CageError, ZygoteDied
 from course.cage.cell import Cell
 from course.cage.host import Zygote
 from course.cage.level import Level, require_cage
-from course.examiner.preload import PRELOAD
+from course.examiner.preload import LAST, PRELOAD
 from course.grading.caches import shared
 
 _running: dict[tuple[str, ...], Zygote] = {}
@@ -91,7 +91,7 @@ def close() -> None:
 
 
 def _key(imports: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted({*imports, *PRELOAD}))
+    return (*sorted({*imports, *PRELOAD} - {LAST}), LAST)
 
 
 def _zygote(key: tuple[str, ...]) -> Zygote:

@@ -4,8 +4,11 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
+from course.examiner.preload import LAST
 from course.grading import imports, zygotes
+from course.grading.execution import CagedExecute
 
 SOURCE = b'{"cells": []}'
 
@@ -54,6 +57,17 @@ def test_one_that_fails_to_start_is_not_used():
     assert zygotes.spawn(["colorsys"], "course.examiner.desk:main", {}).alive()
     assert list(zygotes._running.values()) != [begun]
     zygotes.close()
+
+
+def test_a_first_error_is_shown_before_cells_are_forked():
+    assert zygotes._key(["zoneinfo", LAST])[-1] == LAST
+    assert zygotes._key(["zoneinfo", LAST]).count(LAST) == 1
+    notebook = new_notebook(cells=[new_code_cell("import sys; print('stack_data' in sys.modules)")])
+    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    kernel = CagedExecute(timeout=30)
+    kernel.examined = False
+    executed, _ = kernel.preprocess(notebook, {})
+    assert executed.cells[0].outputs[0].text == "True\n"
 
 
 def test_one_that_died_is_replaced_once_however_many_ask():
