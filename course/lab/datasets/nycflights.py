@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import sqlite3
 import tempfile
 import zipfile
@@ -57,16 +58,20 @@ def flights(on: str = "sqlite", sample: int | None = None, seed: int = 0) -> Dat
 
 def _sampled(on: str, chosen: list[int]) -> Database:
     database = sqlite() if on == "sqlite" else duckdb()
-    first = 1 if on == "sqlite" else 0  # where the engine starts counting rows
-    rows = ", ".join(f"({number + first})" for number in chosen)
+    rows: object
+    if on == "sqlite":  # it counts rows from 1
+        which, rows = "SELECT value FROM json_each(:rows)", json.dumps([number + 1 for number in chosen])
+    else:
+        which, rows = "SELECT unnest(CAST(:rows AS BIGINT[]))", chosen
     source = str(_cache_file(on)).replace("'", "''")
     database.run(f"ATTACH '{source}' AS source {'' if on == 'sqlite' else '(READ_ONLY)'}")
-    for table in _TABLES:
-        database.run(f"CREATE TABLE {table} ({_TABLES[table]})")
-        condition = (
-            "" if table != "flights" else f" WHERE rowid IN (VALUES {rows})" if rows else " WHERE false"
-        )
-        database.run(f"INSERT INTO {table} SELECT * FROM source.{table}{condition} ORDER BY rowid")
+    for table, columns in _TABLES.items():
+        database.run(f"CREATE TABLE {table} ({columns})")
+        if table != "flights":
+            database.run(f"INSERT INTO {table} SELECT * FROM source.{table} ORDER BY rowid")
+    database.run(
+        f"INSERT INTO flights SELECT * FROM source.flights WHERE rowid IN ({which}) ORDER BY rowid", rows=rows
+    )
     database.run("DETACH source")
     return database
 
@@ -84,7 +89,8 @@ def _open_cached(on: str) -> Database:
 
 def _open(on: str, file: Path) -> Database:
     opened = (sqlite if on == "sqlite" else duckdb)(str(file), read_only=True)
-    if opened.run("SELECT count(*) FROM flights") != [(_FLIGHTS,)]:
+    rows = "max(rowid)" if on == "sqlite" else "count(*)"  # SQLite would read the whole file to count
+    if opened.run(f"SELECT {rows} FROM flights") != [(_FLIGHTS,)]:
         opened.close()
         raise SQLError("The cached flights are incomplete", str(file))
     return opened
