@@ -54,6 +54,7 @@ from benchmarks.runs import (
     promises,
 )
 from course.cage.level import probe
+from course.grading.executors import cores
 from course.publishing.layout import labs
 
 _SHOWN = 30  # faults on the screen
@@ -97,6 +98,10 @@ def compare_pairs(bench: Bench, settings: Settings, console: Console) -> None:
                 style="dim",
             )
         console.print(_pairs_table(phase, settings.students, pairs, seconds))
+        console.print(
+            f"The cells alone keep {cores()} cores busy for {seconds / cores():.1f} s: "
+            f"no grader could be more than {_medians(pairs, seconds)['wall_ratio_limit']:.1f} times as fast as stock."
+        )
         settings.results.setdefault("pairs", {})[phase] = {
             "students": settings.students,
             "kinds": [each.kind for each in submissions],
@@ -110,6 +115,7 @@ def compare_pairs(bench: Bench, settings: Settings, console: Console) -> None:
 
 def _medians(pairs: Sequence[tuple[Measure, Measure]], floor: float) -> dict[str, float]:
     return {
+        "wall_ratio_limit": statistics.median(stock.wall for stock, _ in pairs) / (floor / cores()),
         "wall_ratio": statistics.median(stock.wall / engine.wall for stock, engine in pairs),
         "cpu_ratio": statistics.median(stock.cpu / engine.cpu for stock, engine in pairs),
         "machine_cpu_ratio": statistics.median(stock.machine / engine.machine for stock, engine in pairs),
