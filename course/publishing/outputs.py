@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 from course.files import write_atomically
@@ -39,10 +41,10 @@ class Outputs:
         self._changed.add(name)
 
     def put(self, path: Path, content: bytes) -> None:
-        """Write a built file; a file that no build has written is kept beside it under another name."""
+        """Write a built file; one that no build has written, and git does not have, is kept under another name."""
         new = _digest(path, content)
         old = path.read_bytes() if path.is_file() else None
-        if old is not None and _digest(path, old) != new and not self.is_own(path):
+        if old is not None and _digest(path, old) != new and not self._may_go(path):
             self._set_aside(path)
         if old != content:
             write_atomically(path, content)
@@ -51,7 +53,7 @@ class Outputs:
 
     def remove(self, path: Path) -> None:
         """Remove a file that has no source any more, or set it aside where somebody has edited it."""
-        if self.is_own(path):
+        if self._may_go(path):
             path.unlink()
             self.removed.append(path)
         else:
@@ -83,6 +85,10 @@ class Outputs:
         except (OSError, ValueError, KeyError, TypeError):
             return {}, {}
 
+    def _may_go(self, path: Path) -> bool:
+        """Whether nothing is lost with a file: a build wrote it, or git has it as it is, as in a fresh clone."""
+        return self.is_own(path) or _is_committed(path)
+
     def _set_aside(self, path: Path) -> None:
         names = [f"{path.name}{_EDITED}"] + [f"{path.name}{_EDITED}-{n}" for n in range(2, 1000)]
         kept = next(path.with_name(name) for name in names if not path.with_name(name).exists())
@@ -91,6 +97,18 @@ class Outputs:
 
     def _key(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
+
+
+def _is_committed(path: Path) -> bool:
+    git = shutil.which("git")
+    questions = ["ls-files", "--error-unmatch"], ["diff", "--quiet", "HEAD"]
+    return git is not None and all(
+        subprocess.run(
+            [git, *question, "--", path.name], cwd=path.parent, capture_output=True, check=False
+        ).returncode
+        == 0
+        for question in questions
+    )
 
 
 def _digest(path: Path, content: bytes) -> str:

@@ -155,6 +155,28 @@ def test_what_somebody_edited_is_kept(root: Path) -> None:
     check(root)
 
 
+def test_what_is_committed_is_replaced_in_a_fresh_clone(root: Path) -> None:
+    def git(*arguments: str) -> None:
+        who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        subprocess.run(["git", *who, *arguments], cwd=root, check=True, capture_output=True)
+
+    build(root)
+    git("init")
+    git("add", "source", "release")
+    git("commit", "-m", "Release it")
+    shutil.rmtree(root / ".cache")  # a clone has none
+    text, release = root / "source" / f"{LAB}.md", root / "release" / f"{LAB}.ipynb"
+    committed = release.read_bytes()
+    text.write_text(text.read_text() + "\nNew.\n")
+    assert build(root).kept == ()
+    assert b"New." in release.read_bytes()
+
+    shutil.rmtree(root / ".cache")
+    release.write_bytes(committed + b" ")
+    text.write_text(text.read_text() + "\nNewer.\n")
+    assert f"release/{LAB}.ipynb.edited" in build(root).kept
+
+
 def test_two_builds_at_once_take_nothing_of_each_other_for_edited(tmp_path: Path) -> None:
     first, second = Outputs(tmp_path), Outputs(tmp_path)
     one, two = tmp_path / "one.ipynb", tmp_path / "two.ipynb"
