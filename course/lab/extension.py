@@ -24,7 +24,7 @@ from course.grade_ids import exercise_of, exercise_tested, kind_of
 from course.lab import panels, progress
 from course.lab.advice import advice
 from course.lab.assertions import AssertNamer
-from course.lab.failures import MIME, explain, is_stub, own_steps, steps_of
+from course.lab.failures import MIME, explain, is_stub, own_steps, steps_of, unsolved
 from course.lab.hints import Hints, hints_due, hints_in
 from course.lab.leftovers import clear_leftovers
 from course.lab.progress import Try
@@ -216,7 +216,9 @@ class _Extension:
         if exercise and not failure.untried and (broken := self._answer_broken_by(exercise)):
             message = "\n".join(filter(None, [panels.stale(broken), failure.message]))
             failure = replace(failure, message=message)
-        self._untried = failure.untried or any(exercise_of(cell) == exercise for cell in self._empty)
+        if exercise and any(exercise_of(cell) == exercise for cell in self._empty):
+            failure = unsolved(failure)
+        self._untried = failure.untried
         shown = failure, *(([], Hints()) if self._untried else _help_with(cell))
         self._publish(panels.failure_html(*shown), panels.failure_text(*shown), {MIME: failure.as_json()})
         in_terminal = getattr(self._shell, "kernel", None) is None  # there the panel's text says it all

@@ -128,6 +128,13 @@ def is_stub(error: BaseException) -> bool:
     return isinstance(error, NotImplementedError) and error.args == (STUB,)
 
 
+def unsolved(failure: Failure) -> Failure:
+    """The same failure where there is no answer yet."""
+    return replace(
+        failure, kind="unsolved", headline=_titled("Not solved yet", exercise_tested(failure.cell))
+    )
+
+
 def explain(error: BaseException, cell: str | None, label: Label) -> Failure:
     """Explain an error that ended a test cell.
 
@@ -154,8 +161,7 @@ def explain(error: BaseException, cell: str | None, label: Label) -> Failure:
     if is_stub(cause):
         return _unsolved(known, steps[-1], in_test)
     if known.error in NOTHING_YET:
-        headline = _titled("Not solved yet", exercise_tested(cell))
-        return replace(known, kind="unsolved", headline=headline, message=str(error))
+        return unsolved(replace(known, message=str(error)))
     if hasattr(error, "_failure_details_"):
         return _detailed(known, error)
     if known.error == "ProgramError":
@@ -209,7 +215,7 @@ def _unsolved(known: Failure, step: TracebackType, in_cell_itself: bool) -> Fail
             f"You have not solved {'this exercise' if name == '<module>' else name} yet: write your code in the cell above, in "
             "place of the line `raise NotImplementedError(...)`, run it, and run this test again."
         )
-    return replace(known, kind="unsolved", headline=_titled("Not solved yet", exercise), message=message)
+    return unsolved(replace(known, message=message))
 
 
 def _missing(known: Failure, error: NameError, test: TracebackType) -> Failure:

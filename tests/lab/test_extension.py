@@ -10,6 +10,7 @@ import nbformat
 import pexpect
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -362,9 +363,12 @@ def test_a_form_that_nobody_has_filled_in_is_no_try(shell, tmp_path, monkeypatch
     monkeypatch.chdir(path.parent)
     monkeypatch.setenv("JPY_SESSION_NAME", str(path))
     load(shell)
-    made = []
+    made, shown = [], []
     for form in ('# Who asks?\nasks = ""  # a word\n', 'asks = "server"', 'asks = ""'):
         shell.run_cell(form, cell_id="roles")
-        shell.run_cell("assert asks == 'client', 'Who asks is the client.'", cell_id="roles-visible")
+        with capture_output() as captured:
+            shell.run_cell("assert asks == 'client', 'Who asks is the client.'", cell_id="roles-visible")
         made.append(len(tries_of("roles-visible")))
+        shown.append(captured.outputs[0].data["text/plain"].splitlines()[0])
     assert made == [0, 1, 1]
+    assert shown == ["○ Not solved yet: roles", "✗ Not yet: roles", "○ Not solved yet: roles"]
