@@ -10,7 +10,9 @@ from pathlib import Path
 def write_atomically(path: Path, content: bytes) -> None:
     """Put `content` at `path`, whole or not at all; folders are made as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=".new-"
+    )  # the name may be as long as names can be
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

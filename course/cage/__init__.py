@@ -12,5 +12,9 @@ class CageError(CourseError):
     """The cage, or a cell in it, cannot be built; `str(error)` says what to install or to allow."""
 
 
+class CellFailed(CageError):
+    """This one cell could not be begun; with other files, another may."""
+
+
 class ZygoteDied(CageError):
     """The process that forks the cells is gone: a new Zygote can do what this one could not."""

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from course.cage import CageError
+from course.cage import CellFailed
 from course.cage.cgroups import Cgroup
 
 _SECOND = 1_000_000_000  # in nanoseconds
@@ -33,7 +33,7 @@ class Channel:
     def wait_for(self, stage: str) -> int:
         """The pidfd that comes with `stage`.
 
-        Raises CageError where something else was reported, EOFError where the cell has ended without a word, and
+        Raises CellFailed where something else was reported, EOFError where the cell has ended without a word, and
         TimeoutError.
         """
         message, descriptors, _, _ = socket.recv_fds(self._connection, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
@@ -44,7 +44,7 @@ class Channel:
             return descriptors[0]
         for descriptor in descriptors:
             os.close(descriptor)
-        raise CageError(f"The cell ended before it was ready: {detail}")
+        raise CellFailed(f"The cell ended before it was ready: {detail}")
 
     def go(self) -> None:
         """Let the cell go on, now that it is in its control group."""

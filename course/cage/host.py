@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
 
-from course.cage import CageError, ZygoteDied, bwrap, cgroups, fallback, outer, seccomp
+from course.cage import CageError, CellFailed, ZygoteDied, bwrap, cgroups, fallback, outer, seccomp
 from course.cage.cell import Cell, Channel
 from course.cage.inside.order import Order
 from course.cage.level import Level
@@ -128,7 +128,8 @@ class Zygote:
             limits: how much the cell may use.
             ipc: whether the cell has a folder /ipc until it is ready, which we see as `Cell.ipc`.
 
-        Raises ZygoteDied where a new Zygote may do it, CageError where the function fails, ValueError for a bad path.
+        Raises ZygoteDied where a new Zygote may do it, CellFailed where this cell could not be made or the function
+        fails, ValueError for a bad path.
         """
         if not self.ready().alive():
             raise ZygoteDied("The process that forks the cells has ended.")
@@ -297,7 +298,7 @@ class Zygote:
             if isinstance(error, TimeoutError)
             else error
         )
-        return CageError(f"The cell for {order.entry} ended before it was ready: {why}")
+        return CellFailed(f"The cell for {order.entry} ended before it was ready: {why}")
 
 
 def _start(

@@ -97,8 +97,8 @@ def _exercises(executed: Path) -> tuple[ExercisePoints, ...]:
 
 
 def _problems(root: Path, phase: str) -> tuple[str, ...]:
+    from course.grading.clean import RECORD
     from course.grading.intake import Problem
-    from course.grading.marking import RECORD
 
     record = autograded(root, phase) / RECORD
     if not record.exists():

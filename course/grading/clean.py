@@ -30,7 +30,11 @@ from course.grading.reading import MAX_BYTES, Unreadable, read, read_bytes
 from course.publishing.layout import is_held_back
 
 MAX_FILES = 10_000
+MAX_FOLDERS = 10_000
 MAX_DEPTH = 20
+MAX_PATH = 2_000
+"""Of a path, in bytes: somewhat more than that is the most that a system takes, and work is copied into other folders."""
+
 MAX_TOTAL = 200_000_000
 """Of a submission, in bytes."""
 
@@ -42,10 +46,14 @@ LITTER = frozenset(
 )
 """What editors, tools, Python and this course leave behind."""
 
+RECORD = ".graded.json"
+"""What a submission was graded from, kept with its notebooks; whoever removes these removes it too."""
+
 SET_ASIDE = "set_aside"
 """The folder for what nbgrader must not see, in the course folder."""
 
 _LONGEST_TIMESTAMP = 200  # characters
+_LONGEST_RECORD = 10_000  # bytes
 # What nbgrader, which decodes a notebook several times over, can be left to read: about so many values.
 _FEW = 300_000
 _MOST_NAMES = 1_000_000
@@ -112,10 +120,21 @@ def folder_files(folder: str | Path | None) -> dict[str, bytes]:
 def timestamp(folder: Path) -> str | None:
     """When it was handed in; None where nbgrader wrote nothing, or somebody something that is no time."""
     try:
-        text = read_bytes(folder / "timestamp.txt").decode("utf-8").strip()
+        text = records(folder)["timestamp.txt"].decode("utf-8").strip()
         return text if len(text) <= _LONGEST_TIMESTAMP and parse_utc(text) else None
-    except (OSError, ValueError, OverflowError):
+    except Exception:  # whatever a reader of times makes of any text
         return None
+
+
+def records(folder: Path) -> dict[str, bytes]:
+    """nbgrader's own files in a submission's folder, as far as they are such files: no links, and not large."""
+    found = {}
+    for name in RECORDS:
+        with suppress(OSError):
+            status = (folder / name).lstat()
+            if _fault(folder / name, status) is None and status.st_size <= _LONGEST_RECORD:
+                found[name] = read_bytes(folder / name)
+    return found
 
 
 def shown(path: Path, folder: Path) -> str:
@@ -132,16 +151,21 @@ _DEVICE = "is a link or a device", "hand in the file itself"
 _HARD_LINK = "is a hard link, another name of a file that may be elsewhere", "hand in a copy of the file"
 _NO_RIGHT = "cannot be read", "give the instructor the right to read it"
 _NO_NAME = "has a name that cannot be written down", "give it a name of letters and digits"
+_TOO_LONG = "lies behind too many long names", "give it, and the folders that it is in, shorter names"
 
 
 def _entries(
     folder: Path, skip: Collection[str], faults: dict[Path, Fault]
 ) -> Iterator[tuple[Path, os.stat_result]]:
     """Everything in a folder but its folders, those nearer to its top first; folders at fault go into `faults`."""
-    level = [folder]
+    level, folders = [folder], 0
     for depth in range(MAX_DEPTH + 2):
         deeper: list[Path] = []
         for each in level:
+            folders += 1
+            if folders > MAX_FOLDERS:
+                faults[each] = f"is one of more than {MAX_FOLDERS:,} folders", _ONLY_NEEDED
+                return
             if fault := _folder_fault(each, depth):
                 faults[each] = fault
                 continue
@@ -164,6 +188,8 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _folder_fault(path: Path, depth: int) -> Fault | None:
+    if len(os.fsencode(path)) > MAX_PATH:
+        return _TOO_LONG
     if path.is_symlink():
         return _LINK
     if not os.access(path, os.R_OK | os.X_OK):

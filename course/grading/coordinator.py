@@ -14,7 +14,7 @@ import secrets
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +26,7 @@ from nbgrader.converters import BaseConverter
 from course.errors import CourseError
 from course.files import write_atomically
 from course.grading import engine, jobs, marking
-from course.grading.clean import RECORDS
+from course.grading.clean import records
 from course.grading.executors import LostJob, Workers
 from course.grading.feedback import problem_page
 from course.grading.gradebook import MAKE_ROOM, RunGradebook, Scores, save
@@ -39,6 +39,12 @@ from course.grading.rendering import Recorded
 _IN_FLIGHT = 2  # jobs for each worker: one that runs, one that waits at its door
 _LOOK_UP_SECONDS = 1.0  # so that Ctrl-C is heard, and new workers are seen
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_OF_CONTENT = (
+    OSError,
+    ValueError,
+    MemoryError,
+    RecursionError,
+)  # what files and texts of any kind can bring about
 
 
 @dataclass
@@ -98,8 +104,8 @@ class Coordinator:
         try:
             paper.fingerprint = marking.fingerprint(self._phase, submission)
             packed = {lab: job.pack() for lab, job in marking.jobs(self._phase, submission)}
-        except OSError as error:  # it was changed or removed since it was looked at
-            paper.problems.append(Problem(".", f"could not be read ({error})", "run this again", "human"))
+        except Exception as error:  # it was changed or removed since it was looked at
+            paper.problems.append(marking.out_of_order("be read", error))
             packed = {}
         paper.waiting = set(packed)
         for lab, job in packed.items():
@@ -113,6 +119,10 @@ class Coordinator:
             report = Report.unpack(future.result())
         except LostJob as error:
             paper.problems.append(marking.not_graded(lab, str(error)))
+        except (CourseError, CancelledError):
+            raise
+        except Exception as error:  # whatever a worker could not even report
+            paper.problems.append(marking.not_graded(lab, repr(error)))
         else:
             if report.refusal:
                 raise CourseError(report.refusal)
@@ -126,8 +136,25 @@ class Coordinator:
         if not paper.waiting:
             self._save(paper)
 
+    @contextmanager
+    def _by_itself(self, paper: _Paper) -> Iterator[None]:
+        """What cannot be written of one submission stops no other; what concerns all of them does."""
+        try:
+            yield
+        except _OF_CONTENT as error:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise
+            engine.LOG.error("%s: %r", paper.submission.student, error)
+            paper.problems.append(marking.out_of_order("be written down", error))
+            self._problems[paper.submission.student] = tuple(paper.problems)
+            self._watch.one_more()
+
     def _save(self, paper: _Paper) -> None:
         """Write the executed notebooks, then the grades; then hand out the feedback pages."""
+        with self._by_itself(paper):
+            self._save_it(paper)
+
+    def _save_it(self, paper: _Paper) -> None:
         submission, phase = paper.submission, self._phase
         if paper.notebooks:
             marking.remove_record(phase, submission)
@@ -137,15 +164,17 @@ class Coordinator:
         else:
             self._keep(self._autograded, phase.folder.autograded, submission, {})
         recorded = self._gradebook.change(partial(self._write, paper))
-        paper.waiting = set(paper.notebooks)
-        for lab, notebook in paper.notebooks.items():
-            reader = secrets.token_hex(16)
-            job = PageJob(notebook, recorded[lab], phase.name, lab, reader).pack()
-            self._running[self._workers.submit(jobs.make_page, job)] = partial(
-                self._page_made, paper, lab, reader
-            )
+        readers = {lab: secrets.token_hex(16) for lab in paper.notebooks}
+        pages = {
+            lab: PageJob(notebook, recorded[lab], phase.name, lab, readers[lab]).pack()
+            for lab, notebook in paper.notebooks.items()
+        }
+        paper.waiting = set(pages)
+        for lab, job in pages.items():
+            page = self._workers.submit(jobs.make_page, job)
+            self._running[page] = partial(self._page_made, paper, lab, readers[lab])
         if not paper.notebooks:
-            self._finish(paper)
+            self._finish_it(paper)
         paper.notebooks = dict.fromkeys(paper.notebooks, b"")
 
     def _write(self, paper: _Paper, gradebook: Gradebook) -> dict[str, Recorded]:
@@ -178,6 +207,10 @@ class Coordinator:
 
     def _finish(self, paper: _Paper) -> None:
         """Write the feedback, and the record that all is done."""
+        with self._by_itself(paper):
+            self._finish_it(paper)
+
+    def _finish_it(self, paper: _Paper) -> None:
         submission, phase = paper.submission, self._phase
         pages = {f"{lab}.html": page for lab, page in paper.pages.items()}
         for lab in phase.labs.keys() - paper.scores.keys():
@@ -213,11 +246,9 @@ class Coordinator:
 
 def _records(submission: Submission) -> dict[str, bytes]:
     """nbgrader's own files of a submission, which it needs to hand feedback out."""
-    found = {}
-    for name in RECORDS:
-        path = submission.folder / name
-        if path.is_file() and not path.is_symlink() and (submission.timestamp or name != "timestamp.txt"):
-            found[name] = path.read_bytes()
+    found = records(submission.folder)
+    if not submission.timestamp:
+        found.pop("timestamp.txt", None)
     return found
 
 

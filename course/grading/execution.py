@@ -38,7 +38,10 @@ _EXTENSIONS = 2
 _MESSAGE_BYTES = 30_000_000
 # How many messages may wait to be read; the kernel keeps the others, within its own memory.
 _MESSAGES = 30
-_WIDGETS = ("comm_open", "comm_msg", "comm_close")
+# What a kernel says that is an output, or that a cell has run; what widgets say to each other is neither.
+_OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data", "error")
+_HEARD = (*_OUTPUTS, "clear_output", "execute_input", "status")
+_LONGEST_NAME, _LONGEST_WORDS, _LONGEST_TRACE = 200, 10_000, 100_000  # characters of an error
 # These change what an earlier cell has put out, which its student is shown, from what was seen of hidden tests since.
 _REWRITES = ("update_display_data", "clear_output")
 
@@ -63,6 +66,7 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
 
     output_bytes = Integer(1_000_000, help="How much of a cell's outputs is kept, in bytes.").tag(config=True)
     output_count = Integer(1_000, help="How many outputs of a cell are kept.").tag(config=True)
+    notebook_bytes = Integer(20_000_000, help="How much of all outputs is kept, in bytes.").tag(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, km: None = None
@@ -79,7 +83,7 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
         self._notes: list[tuple[str, str]] = []
         self._dead = ""
         self._verbose = self._tested_hidden = False
-        self._kept = self._size = 0
+        self._kept = self._size = self._all = 0
         run_sync(self._run)()
         self.resources["course_notes"] = self._notes
         return nb, self.resources
@@ -278,17 +282,49 @@ class CagedExecute(Execute):  # type: ignore[misc]  # nbgrader is untyped
     def process_message(
         self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
     ) -> NotebookNode | None:
-        """Keep a cell's outputs while there is room for them; what widgets say to each other is not an output."""
-        kind = msg["msg_type"]
-        if kind in _WIDGETS or (self._tested_hidden and kind in _REWRITES):
+        """Keep a cell's outputs while there is room for them.
+
+        Once a hidden test has run nothing changes what an earlier cell has put out, which its student is shown: neither
+        an update, nor something that is displayed under the same name.
+        """
+        kind, content = msg["msg_type"], msg["content"]
+        if kind not in _HEARD or (self._tested_hidden and kind in _REWRITES):
             return None
-        if kind in ("stream", "display_data", "execute_result", "update_display_data"):
-            self._kept += 1
-            self._size += _size(msg["content"])
-            if self._kept > self.output_count or self._size > self.output_bytes:
-                return None
+        if type(content.get("execution_count")) is not int and "execution_count" in content:
+            content["execution_count"] = None
+        if self._tested_hidden:
+            content.pop("transient", None)
+        if kind == "error":
+            content = msg["content"] = _short(content)
+        if kind in _OUTPUTS and not self._has_room(content) and not _is_first_error(kind, cell):
+            return None
         output: NotebookNode | None = super().process_message(msg, cell, cell_index)
         return output
+
+    def _has_room(self, content: dict[str, Any]) -> bool:
+        """Whether what a message puts out can be kept, as often as it is shown; it counts in any case."""
+        name = (content.get("transient") or {}).get("display_id")
+        shown = 1 + sum(map(len, self._display_id_map.get(name, {}).values()))
+        size = shown * _size(content)
+        self._kept += 1
+        self._size += size
+        if self._kept > self.output_count or self._size > self.output_bytes:
+            return False
+        self._all += size
+        return self._all <= self.notebook_bytes
+
+
+def _is_first_error(kind: str, cell: NotebookNode) -> bool:
+    """Whether a message says first that its cell has failed: without it a test would have passed."""
+    return kind == "error" and not any(output.output_type == "error" for output in cell.outputs)
+
+
+def _short(content: dict[str, Any]) -> dict[str, Any]:
+    """An error as it is kept, whatever its own text is."""
+    name, words, trace = (content.get(part) for part in ("ename", "evalue", "traceback"))
+    lines = [line for line in trace if isinstance(line, str)] if isinstance(trace, list) else []
+    kept = lines if sum(map(len, lines)) <= _LONGEST_TRACE else [f"{words}"[:_LONGEST_WORDS]]
+    return {"ename": f"{name}"[:_LONGEST_NAME], "evalue": f"{words}"[:_LONGEST_WORDS], "traceback": kept}
 
 
 def _outputs_of(verdict: Verdict) -> list[NotebookNode]:

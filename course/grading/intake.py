@@ -13,7 +13,7 @@ from typing import Literal
 
 from nbformat import NotebookNode
 
-from course.grading.clean import RECORDS, is_stub, shown, survey, timestamp
+from course.grading.clean import RECORD, RECORDS, is_stub, shown, survey, timestamp
 from course.grading.reading import Plain, Unreadable, read
 from course.grading.rebuild import differences
 from course.publishing.exercises import grade_id
@@ -88,6 +88,7 @@ def inspect(
     rejected = {shown(path, folder): fault for path, fault in found.faults.items()}
     problems: list[Problem] = []
     own: list[str] = []
+    taken = {RECORD, *(f"{lab}.ipynb" for lab in labs)}
     for path in found.files:
         name = shown(path, folder)
         if path.suffix == ".ipynb":
@@ -95,6 +96,8 @@ def inspect(
                 notebooks.append(_read(path))
             except Unreadable as error:
                 rejected[name] = error.reason, error.remedy
+        elif name.partition("/")[0] in taken:
+            rejected[name] = "has a name that grading needs itself", "give it, or its folder, another name"
         elif path.suffix != ".pyc" and name not in RECORDS:
             others.append(path)
             if name not in course_files:

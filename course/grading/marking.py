@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from course.files import write_atomically
 from course.grading import engine
+from course.grading.clean import RECORD
 from course.grading.engine import CourseFolder
 from course.grading.gradebook import RunGradebook
 from course.grading.intake import Problem, Submission, inspect, notebook_content
@@ -23,9 +25,6 @@ from course.grading.reading import read_bytes
 from course.grading.reference import reference
 from course.publishing.exercises import points
 from course.publishing.layout import other_files
-
-RECORD = ".graded.json"
-"""What a submission was graded from, kept with its notebooks; whoever removes these removes it too."""
 
 # A job may take this many times what its cells may take together, and some minutes on top.
 _PATIENCE = 2
@@ -97,9 +96,19 @@ def prepare(folder: CourseFolder, phase: str, *, caged: bool) -> Phase:
 
 
 def look(phase: Phase, student: str, handed_in: Path) -> Submission:
-    """What a student handed in, in the folder `handed_in`."""
+    """What a student handed in, in the folder `handed_in`; nothing, and a problem, where one cannot look at it."""
     cells = {name: lab.cells for name, lab in phase.labs.items()}
-    return inspect(student, phase.name, handed_in, cells, phase.files)
+    try:
+        return inspect(student, phase.name, handed_in, cells, phase.files)
+    except Exception as error:  # one student's folder must not stop the class, whatever is in it
+        return Submission(student, phase.name, handed_in, problems=(out_of_order("be looked at", error),))
+
+
+def out_of_order(what: str, error: Exception) -> Problem:
+    """A submission for which something failed that never should: it cannot ..."""
+    return Problem(
+        "The folder", f"could not {what} ({error!r})", "look at it yourself, and grade again", "human"
+    )
 
 
 def files_of(phase: Phase, submission: Submission) -> dict[str, bytes]:
@@ -139,11 +148,11 @@ def marked_before(phase: Phase, submission: Submission) -> tuple[Problem, ...] |
     """The problems found when these very files were graded against these very tests; None where they were not."""
     try:
         earlier = json.loads(_record(phase, submission).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        if earlier["fingerprint"] != fingerprint(phase, submission):
+            return None
+        return tuple(Problem(**problem) for problem in earlier["problems"])
+    except Exception:  # there is none, or none of ours: nbgrader's command copies whatever has its name
         return None
-    if earlier["fingerprint"] != fingerprint(phase, submission):
-        return None
-    return tuple(Problem(**problem) for problem in earlier["problems"])
 
 
 def write_record(phase: Phase, submission: Submission, found: str, problems: Sequence[Problem]) -> None:
@@ -154,7 +163,11 @@ def write_record(phase: Phase, submission: Submission, found: str, problems: Seq
 
 def remove_record(phase: Phase, submission: Submission) -> None:
     """Note down that a submission is not graded: what is kept of it is about to change."""
-    _record(phase, submission).unlink(missing_ok=True)
+    record = _record(phase, submission)
+    if record.is_dir() and not record.is_symlink():
+        shutil.rmtree(record)
+    else:
+        record.unlink(missing_ok=True)
 
 
 def fingerprint(phase: Phase, submission: Submission) -> str:

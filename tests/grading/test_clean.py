@@ -104,6 +104,44 @@ def test_there_is_an_end_to_files_and_the_notebooks_come_first(folder, monkeypat
     assert reason == "is one of more than 10 files"
 
 
+def test_there_is_an_end_to_folders_and_to_paths(folder, monkeypatch):
+    monkeypatch.setattr(clean, "MAX_FOLDERS", 10)
+    for number in range(30):
+        (folder / "many" / f"{number:02}").mkdir(parents=True)
+        (folder / "many" / f"{number:02}" / "x.txt").write_text("")
+    found = survey(folder)
+    assert len(found.files) < 10
+    assert folder / "lab.ipynb" in found.files
+    assert [reason for reason, _ in found.faults.values()] == ["is one of more than 10 folders"]
+
+
+def test_a_path_longer_than_paths_can_be_is_not_followed(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for _ in range(19):
+        os.mkdir("d" * 250)  # noqa: PTH102 - one step at a time: no path leads there
+        os.chdir("d" * 250)
+    found = survey(folder)
+    assert folder / "lab.ipynb" in found.files
+    assert [reason for reason, _ in found.faults.values()] == ["lies behind too many long names"]
+
+
+@pytest.mark.parametrize("text", ["1" * 30 + " h", "x", "", "9" * 400])
+def test_what_is_no_time_is_none(folder, text):
+    (folder / "timestamp.txt").write_text(text)
+    assert clean.timestamp(folder) is None
+
+
+def test_records_are_small_files_and_no_links(folder, outside):
+    (folder / "timestamp.txt").write_text("2030-01-02 03:04:05 UTC")
+    os.link(outside, folder / "submission_secret.txt")
+    assert clean.records(folder) == {"timestamp.txt": b"2030-01-02 03:04:05 UTC"}
+    (folder / "submission_secret.txt").unlink()
+    with (folder / "submission_secret.txt").open("wb") as file:
+        file.truncate(10**13)
+    assert clean.records(folder).keys() == {"timestamp.txt"}
+    assert clean.timestamp(folder)
+
+
 def test_there_is_an_end_to_depth_and_to_size(folder, monkeypatch):
     monkeypatch.setattr(clean, "MAX_DEPTH", 3)
     monkeypatch.setattr(clean, "MAX_TOTAL", len(WORK) + 10)

@@ -227,11 +227,46 @@ def test_a_flood_of_outputs_is_cut():
     assert scores(notebook) == {"square-visible": 1}
 
 
-def test_after_a_hidden_test_no_earlier_output_can_be_rewritten():
+def test_what_one_update_changes_counts_as_often_as_it_is_shown():
     notebook, _ = run(
-        "handle = display('before', display_id=True)\nseen = []\ndef square(x):\n    seen.append(x)\n    return x * x",
+        "for i in range(50):\n    display('', display_id='all')\ndisplay('x' * 9_000, display_id='all', update=True)",
+        output_bytes=100_000,
+    )
+
+    assert (
+        len(text(notebook.cells[0]))
+        + sum(len(output.data["text/plain"]) for output in notebook.cells[0].outputs)
+        < 100_000
+    )
+
+
+def test_errors_that_a_kernel_tells_are_outputs_too_and_its_notebook_has_an_end():
+    tell = "kernel = get_ipython().kernel\ndef tell(kind, **content):\n    kernel.send_response(kernel.iopub_socket, kind, content)\n"
+    loud = "tell('error', ename='E' * 9_000, evalue='x' * 99_000, traceback=['y'] * 3)"
+    notebook, notes = run(
+        tell + f"for i in range(200):\n    {loud}",
+        *["display('x' * 60_000)"] * 4,
+        "tell('execute_input', code='', execution_count='x' * 60_000)\ntell('unheard_of', text='x' * 60_000)",
+        graded("assert x == 2"),
+        "x = 1",
+        output_bytes=100_000,
+        notebook_bytes=250_000,
+        reference="x = 2",
+    )
+
+    assert notes == []
+    assert sum(len(str(cell)) for cell in notebook.cells) < 500_000
+    assert scores(notebook) == {"square-visible": 0}
+
+
+@pytest.mark.parametrize(
+    "again", ["handle.update(f'saw {seen}')", "display(f'saw {seen}', display_id='one')"]
+)
+def test_after_a_hidden_test_no_earlier_output_can_be_rewritten(again):
+    notebook, _ = run(
+        "handle = display('before', display_id='one')\nseen = []\ndef square(x):\n    seen.append(x)\n    return x * x",
         graded("assert square(41) == 1681", "square-hidden"),
-        "handle.update(f'saw {seen}')",
+        again,
     )
 
     assert notebook.cells[0].outputs[0].data["text/plain"] == "'before'"

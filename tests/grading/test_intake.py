@@ -53,6 +53,17 @@ def test_nothing_is_wrong_with_a_good_submission(handed_in):
     assert submission.timestamp == "2030-01-02 03:04:05 UTC"
 
 
+def test_what_has_a_name_that_grading_needs_is_left_out(handed_in):
+    (handed_in / "14b-joins.ipynb").rename(handed_in / "mine.ipynb")
+    for name in ("14b-joins.ipynb", ".graded.json"):
+        (handed_in / name).mkdir()
+        (handed_in / name / "x.txt").write_text("x")
+    assert look(handed_in).others == ()
+    taken = "has a name that grading needs itself"
+    assert ("note", f".graded.json/x.txt {taken}") in told(handed_in)
+    assert ("note", f"14b-joins.ipynb/x.txt {taken}") in told(handed_in)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
