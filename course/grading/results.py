@@ -35,6 +35,19 @@ _EXPLAINED = {
     TIMEOUT: _TOO_LONG,
     "KeyboardInterrupt": _TOO_LONG,
 }
+_HIDDEN_TEST = "A hidden test"
+# These are named: with all that there are, code that has seen hidden data could spell it, an error for each letter.
+_USUAL = frozenset(
+    [
+        "AttributeError",
+        "IndexError",
+        "KeyError",
+        "RecursionError",
+        "TypeError",
+        "ValueError",
+        "ZeroDivisionError",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,7 @@ def message_for(cell: NotebookNode, *, guarded: bool = False) -> str:
     name = str(failure.get("error") or error.get("ename", ""))
     message = str(failure.get("message") or error.get("evalue", "")).strip()
     if is_hidden(cell):
-        return authors_words(message, cell.source) or _guarded("A hidden test", name, failure)
+        return authors_words(message, cell.source) or _guarded(_HIDDEN_TEST, name, failure)
     if guarded:
         words = authors_words(message, cell.source) or _guarded("This test", name, failure)
         return words if name in _EXPLAINED else f"{words}{'' if words[-1] in '.!?' else '.'} {_RUN_IT}"
@@ -218,13 +231,16 @@ def _outputs(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def _guarded(test: str, error: str, failure: Mapping[str, Any]) -> str:
-    """What can be told of a failed test without its author's help: the kind of error, if it is Python's own."""
+    """What can be told of a failed test without its author's help.
+
+    Of a hidden test the kind of error, if it is one of the usual; of another nothing, as its student can run it.
+    """
     if error in _EXPLAINED:
         return f"{test} failed: {_EXPLAINED[error]}"
     kind = getattr(builtins, error, None)
-    own = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, AssertionError)
-    if not own:  # a class of the student's can be named after the test's data
-        return f"{test} failed."
+    if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, AssertionError):
+        return f"{test} failed."  # a class of the student's can be named after the test's data
+    named = error if error in _USUAL and test == _HIDDEN_TEST else "an error"
     if failure.get("raised_line"):
-        return f"Your code raised {error} while {test[0].lower()}{test[1:]} ran."
-    return f"{test} stopped with {error}: it could not use what your code gave back."
+        return f"Your code raised {named} while {test[0].lower()}{test[1:]} ran."
+    return f"{test} stopped with {named}: it could not use what your code gave back."

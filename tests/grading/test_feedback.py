@@ -169,6 +169,12 @@ def test_a_hidden_test_names_the_error_and_not_its_data():
     )
 
 
+def test_an_error_that_is_none_of_the_usual_is_not_named():
+    """Else code that has seen hidden data could spell it, an error for each letter."""
+    raised = failed(HIDDEN, "BufferError", "", raised_line={"code": "x"})
+    assert message_for(raised) == "Your code raised an error while a hidden test ran."
+
+
 def test_an_errors_name_that_is_not_pythons_own_is_not_told():
     assert message_for(failed(HIDDEN, "Quokka7919", "x")) == "A hidden test failed."
     assert message_for(failed(HIDDEN, "print", "x")) == "A hidden test failed."
@@ -249,7 +255,7 @@ def after_a_hidden_test(cell):
         ),
         (
             {"error": "KeyError", "message": "7919", "raised_line": {"code": "x"}},
-            "Your code raised KeyError while this test ran. Run this test in your notebook to see what came.",
+            "Your code raised an error while this test ran. Run this test in your notebook to see what came.",
         ),
         (
             {"error": "Quokka7919", "headline": "7919", "details": {"kind": "sql", "summary": {"hint": "7919"}}},
