@@ -157,7 +157,7 @@ class Zygote:
 
     def alive(self) -> bool:
         """Whether it is ready, and cells can be had from it."""
-        if self._pidfd < 0:
+        if self._pidfd < 0 or self._control.fileno() < 0:
             return False
         poll = select.poll()  # its sockets are closed before its cells die, and they before it is gone
         poll.register(self._control, 0)

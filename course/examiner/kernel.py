@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -119,6 +120,8 @@ def main(here: Inside) -> None:
     kernel's command line, and `environment`, more variables for it.
     """
     os.environ.update(here.options.get("environment", {}))
+    # IPython asks for modules that there are not: none that was handed in runs before we are ready
+    handed_in = sys.path.pop()
     asyncio.set_event_loop(
         asyncio.new_event_loop()
     )  # one made before the fork is shared with all other cells
@@ -130,6 +133,7 @@ def main(here: Inside) -> None:
     app.door, app.connection = here.door, connection | {"ip": str(here.ipc / Path(connection["ip"]).name)}
     app.initialize(list(here.options.get("argv", ())))  # type: ignore[no-untyped-call]
     here.ready()
+    sys.path.append(handed_in)
     app.start()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,28 +20,18 @@ class Inside:
         ipc: Path,
         gate: socket.socket,
         seal: Callable[[], None],
-        home: Path,
     ) -> None:
-        """`door` leads to the trusted side, `gate` to the cell's first process; `seal` is the last wall.
-
-        `home` is the folder with the files that were handed in.
-        """
+        """`door` leads to the trusted side, `gate` to the cell's first process; `seal` is the last wall."""
         self.door = door
         self.options = options
         self.ipc = ipc
         self._gate = gate
         self._seal = seal
-        self._home = home
 
     def ready(self) -> None:
-        """Say that the cell is ready: `Zygote.spawn` returns, and the folder `ipc` is gone. To be called just once.
-
-        From now on modules are found in the home folder, after all others: none that was handed in runs before this,
-        and none can stand in for a module that there is.
-        """
+        """Say that the cell is ready: `Zygote.spawn` returns, and the folder `ipc` is gone. To be called just once."""
         self._gate.send(b"ready")
         if self._gate.recv(16) != b"go":
             os._exit(1)
         self._gate.close()
         self._seal()
-        sys.path.append(str(self._home))

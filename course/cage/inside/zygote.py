@@ -241,12 +241,12 @@ def _be_main(zygote: _Zygote, order: Order, door: socket.socket, gate: socket.so
         os.environ.clear()
         os.environ.update(zygote.walls.surroundings(zygote.environment))
         os.chdir(zygote.walls.home)
+        sys.path.append(str(zygote.walls.home))  # last: nothing handed in can stand in for a module
         sys.argv = [order.entry]
         zygote.walls.restrict(order.limits, zygote.program)
         _forget_shared_state()
         module, _, function = order.entry.partition(":")
-        walls = zygote.walls
-        here = Inside(door, dict(order.options), ipc=walls.ipc, gate=gate, seal=walls.seal, home=walls.home)
+        here = Inside(door, dict(order.options), ipc=zygote.walls.ipc, gate=gate, seal=zygote.walls.seal)
         getattr(importlib.import_module(module), function)(here)
         code = 0
     except SystemExit as error:
