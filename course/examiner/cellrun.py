@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import io
 import os
@@ -22,6 +23,7 @@ from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from traitlets.config import Config
 
 from course.examiner import waiting
+from course.examiner.checks import CheckNoter
 from course.examiner.mirrors import mro, stands_in
 from course.examiner.raised import label, with_steps
 from course.examiner.session import Session
@@ -129,6 +131,11 @@ class Shell(InteractiveShell):
     def init_display_formatter(self) -> None:
         """An object of the student's is shown by its repr only: pictures and HTML of theirs are none of a test's."""
         self.display_formatter = _Formatter(parent=self)
+
+    def transform_ast(self, node: ast.Module) -> ast.Module:
+        """As IPython's; failing checks are noted whatever else a transformer makes of them."""
+        changed: ast.Module = CheckNoter().visit(super().transform_ast(node))  # type: ignore[no-untyped-call]
+        return changed
 
     def set_custom_exc(self, exc_tuple: tuple[type[BaseException], ...], handler: Any) -> None:  # noqa: ANN401
         """As IPython's, but the handler meets no error that the student's code could make it stumble over."""

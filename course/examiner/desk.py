@@ -342,7 +342,7 @@ def _run_over(
     session.close()
     if trouble is not None and time.monotonic() >= until:
         return _no_verdict("time")
-    verdict = _judged(run, trouble)
+    verdict = _judged(run, trouble, session.swallowed)
     if job["record"]:
         verdict["recording"] = session.recorded().as_json()
     return verdict
@@ -358,9 +358,10 @@ def _run_cell(runner: Runner, job: Job, session: Session, loop: asyncio.Abstract
     return runner.run(job["source"], names, loop, raised, readable=job["verbose"], hidden=job["hidden"])
 
 
-def _judged(run: CellRun, trouble: BaseException | None) -> Verdict:
-    if trouble is not None and run.error is None:  # the test took no notice of it
-        run = _ended_by(trouble, run.outputs)
+def _judged(run: CellRun, trouble: BaseException | None, swallowed: BaseException | None) -> Verdict:
+    unnoticed = trouble or swallowed
+    if unnoticed is not None and run.error is None:  # the test took no notice of it
+        run = _ended_by(unnoticed, run.outputs)
     return {
         "passed": run.error is None,
         "error": None if run.error is None else list(run.error),
@@ -371,6 +372,6 @@ def _judged(run: CellRun, trouble: BaseException | None) -> Verdict:
 
 
 def _ended_by(trouble: BaseException, outputs: list[Output]) -> CellRun:
-    """A cell that ended because the line to the student's kernel did."""
+    """A cell that did not pass because of an error that none of its outputs shows."""
     name, words = type(trouble).__name__, str(trouble)
     return CellRun((name, words), [*outputs, error_output(name, words, [words])])

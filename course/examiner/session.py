@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from course.examiner.checks import FAILED
 from course.examiner.lent import Lent
 from course.examiner.mirrors import Mirror, Ref, about, claims, derive, stands_in
 from course.examiner.recording import Recording
@@ -31,6 +32,7 @@ from course.examiner.wire import Broken, Wire
 
 MOST_NESTED = 300  # calls from the test to the student's code and back, inside each other
 MOST_PRINTED = 1 << 20  # characters that the student's code may print in a session
+_CARRIED_ON = "A check of this test failed, and the submission's code carried on as if it had not."
 _RECURSION = 10_000  # frames: calls that go back and forth take more of them than calls in one process
 
 
@@ -38,7 +40,8 @@ class Session(Wire):
     """One test's use of the student's kernel.
 
     `printed` and `warned` are called with the text that the student's code writes to stdout and stderr meanwhile; they may
-    be replaced. `failed` is the error that ended the session, or None.
+    be replaced. `failed` is the error that ended the session, or None; `swallowed` is that of a check whose own error went
+    missing where the reference solution lets none go missing, or None: a test does not pass with it.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Session(Wire):
         self.printed: Callable[[str], object] = lambda text: sys.stdout.write(text)
         self.warned: Callable[[str], object] = lambda text: sys.stderr.write(text)
         self.failed: BaseException | None = None
+        self.swallowed: AssertionError | None = None
         self.stand_ins = StandIns(self)
         self.lent = Lent(self)
         self.waits = Waits(self)
@@ -79,9 +83,8 @@ class Session(Wire):
         """A dict to be the `__builtins__` of the test: builtins, and behind them the student's names."""
         if self._names is None:
             others = self.ask("redefined") if self._record else self._recording.names
-            self._names = Names(
-                self, {name: each for name, each in _builtins().items() if name not in others}
-            )
+            known = {name: each for name, each in _builtins().items() if name not in others}
+            self._names = Names(self, {**known, FAILED: self._check_failed})
         return self._names
 
     def look_up(self, name: str) -> Value:
@@ -238,6 +241,17 @@ class Session(Wire):
                 self._sites.add(self._site("is a"))
             return found
         return self._site("is a") in self._recording.sites and self.ask(kind, value, cls) is True
+
+    def _check_failed(self) -> bool:
+        """Note that a check of the test's fails here: its error may never come to the test's end."""
+        self._may_go_missing(self._site("fails"), _CARRIED_ON)
+        return False
+
+    def _may_go_missing(self, site: str, words: str) -> None:
+        if self._record:
+            self._sites.add(site)
+        elif site not in self._recording.sites and self.swallowed is None:
+            self.swallowed = AssertionError(words)
 
     def _site(self, how: str) -> str:
         """The place in the test's source that is being run, and how it meets an object: "1:2-1:9 compare", or "".

@@ -1383,6 +1383,54 @@ case(
     """,
 )
 
+case(
+    "checks of the test's own that are to fail",
+    """
+import pytest
+def shaky():
+    tries.append(1)
+    assert len(tries) > 2, "not yet"
+    return "done"
+tries = []
+assert retry(shaky) == "done" and len(tries) == 3
+with pytest.raises(AssertionError, match="always"):
+    @retry
+    def never():
+        raise AssertionError("always")
+def good():
+    assert 1 + 1 == 2
+def bad():
+    assert 1 + 1 == 3, "three"
+assert failures([good, bad]) == ["bad"]
+with expecting(AssertionError):
+    assert 1 + 1 == 3
+""",
+    """
+from contextlib import suppress as expecting
+def retry(f):
+    for left in (2, 1, 0):
+        try:
+            return f()
+        except Exception:
+            if not left: raise
+def failures(tests):
+    found = []
+    for test in tests:
+        try:
+            test()
+        except AssertionError:
+            found.append(test.__name__)
+    return found
+""",
+    [
+        """
+from contextlib import suppress as expecting
+def retry(f): return f()
+def failures(tests): return ["bad"]
+""",
+    ],
+)
+
 # --- iterators, generators, context managers ------------------------------------------------------------------------
 
 case(

@@ -78,6 +78,22 @@ def test_without_the_extension_errors_are_ipythons_own(verdict_on):
     assert "Traceback (most recent call last)" in "".join(error["traceback"])
 
 
+def test_a_check_that_fails_fails_the_test_wherever_its_error_goes(submission):
+    submission.run("def attempt(f):\n    try: f()\n    except AssertionError: pass")
+    test = "def check():\n    assert one() + 1 == 2, 'no'\nattempt(check)"
+    submission.run("def one(): return 1")
+    recording = submission.recorded(test)
+    for verbose in (True, False):
+        submission.run("def one(): return 1")
+        assert submission.examine(test, recording=recording, verbose=verbose)["passed"]
+        submission.run("def one(): return 0")
+        verdict = submission.examine(test, recording=recording, verbose=verbose)
+        words = "A check of this test failed, and the submission's code carried on as if it had not."
+        assert (verdict["passed"], verdict["error"]) == (False, ["AssertionError", words])
+        assert verdict["complaint"] == ""
+        assert verdict["outputs"][-1]["evalue"] == words
+
+
 @pytest.mark.parametrize(
     ("source", "error"),
     [

@@ -41,6 +41,11 @@ LYING = "def __eq__(self, other): return True\n    def __ne__(self, other): retu
 DOUBLE = "def double(n): return 2 * n"
 WORDS = "def shout(text): return text.upper()"
 EVENS = "def evens(n): return list(range(0, n, 2))"
+PAIR = "from contextlib import contextmanager\n@contextmanager\ndef opened(): yield [1, 2]"
+FIVE_LATER = (
+    "class Five:\n    async def __aenter__(self): return 5\n    async def __aexit__(self, *error): pass"
+)
+TOO_OLD = "class TooOld(Exception): pass\ndef check(age):\n    if age < 0: raise TooOld\n    return age"
 
 # name, reference, test, cheat; all of these pass where the test runs in the cheat's own process
 CHEATS = [
@@ -98,6 +103,22 @@ CHEATS = [
     ("an error that is of every class", "def root(x): raise ValueError", "import pytest\nwith pytest.raises(ValueError):\n    root(-1)",
      "class Meta(type):\n    def __subclasscheck__(cls, other): return True\n    def __instancecheck__(cls, other): return True\n"
      "class Any(Exception, metaclass=Meta):\n    __class__ = ValueError\ndef root(x): raise Any"),
+    ("a context that swallows a check's error", PAIR, "with opened() as pair:\n    assert pair == [1, 2]",
+     "class opened:\n    def __enter__(self): pass\n    def __exit__(self, *error): return True"),
+    ("a generator that swallows a check's error", PAIR, "with opened() as pair:\n    assert pair == [1, 2]",
+     "from contextlib import contextmanager\n@contextmanager\ndef opened():\n    try: yield\n    except AssertionError: pass"),
+    ("an asynchronous context that swallows a check's error", FIVE_LATER, "async with Five() as five:\n    assert five == 5",
+     "class Five:\n    async def __aenter__(self): pass\n    async def __aexit__(self, *error): return True"),
+    ("swallows a callback's check", "def each(items, use):\n    for item in items: use(2 * item)", "def use(item):\n    assert item in (2, 4)\neach([1, 2], use)",
+     "def each(items, use):\n    try: use(items[0])\n    except AssertionError: pass"),
+    ("swallows a coroutine's check", "async def run(job): await job(2)", "async def job(n):\n    assert n == 2\nawait run(job)",
+     "async def run(job):\n    try: await job(0)\n    except AssertionError: pass"),
+    ("swallows the checks of what it decorates", "def logged(f): return f\n" + DOUBLE, "@logged\ndef check():\n    assert double(3) == 6\ncheck()",
+     "def logged(f):\n    def quiet():\n        try: f()\n        except AssertionError: pass\n    return quiet\ndef double(n): pass"),
+    ("an error that is a check's own", TOO_OLD, "try:\n    check(-1)\n    raise AssertionError('no refusal')\nexcept TooOld:\n    pass", "TooOld = AssertionError\ndef check(age): pass"),
+    ("an error that becomes a check's own", TOO_OLD, "assert TooOld is not AssertionError\ntry:\n    check(-1)\n    assert False\nexcept TooOld:\n    pass",
+     "class TooOld(Exception): pass\ndef check(age):\n    global TooOld\n    TooOld = AssertionError"),
+    ("an error that is expected of a check", TOO_OLD, "import pytest\nwith pytest.raises(TooOld):\n    assert check(4) == 4\n    check(-1)", "TooOld = AssertionError\ndef check(age): pass"),
 ]  # fmt: skip
 
 # these do not pass in one process either, but must not hang, break or confuse the examiner

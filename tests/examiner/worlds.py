@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 import pandas  # noqa: F401 - imported once, not in every process
 
 from course.examiner import seeds, student
+from course.examiner.checks import CheckNoter
 from course.examiner.recording import Recording
 from course.examiner.session import Session
 
@@ -146,10 +147,12 @@ def as_examiner(
         module = notebook()
         try:
             module.__dict__["__builtins__"] = session.names()
-            why = await outcome(cell(test, module.__dict__, "<test>"))
+            why = await outcome(cell(test, module.__dict__, "<test>", CheckNoter().visit))
         except BaseException as error:
             why = describe(error)
-        return describe(session.failed) if session.failed is not None else why
+        if session.failed is not None:
+            return describe(session.failed)
+        return why or (describe(session.swallowed) if session.swallowed is not None else "")
 
     said = verdict(examine())
     if recording_now and said["passed"]:
@@ -178,11 +181,14 @@ def notebook() -> types.ModuleType:
     return module
 
 
-async def cell(source: str, namespace: dict[str, Any], file: str) -> None:
-    """Run a cell, which may await."""
+async def cell(
+    source: str, namespace: dict[str, Any], file: str, change: Callable[[ast.AST], Any] = lambda tree: tree
+) -> None:
+    """Run a cell, which may await, with a change to its syntax tree."""
     source = textwrap.dedent(source)
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    code = compile(source, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    tree = change(ast.parse(source, file))
+    code = compile(tree, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     if code.co_flags & inspect.CO_COROUTINE:
         await eval(code, namespace)
     else:
