@@ -180,6 +180,7 @@ _OWN_OF_CLASSES = frozenset(
         "__type_params__",
     ]
 )
+_LEAVING = frozenset(["__exit__", "__aexit__"])
 _VIRTUAL = frozenset(VIRTUAL_BASES.values())
 _NEVER = frozenset(
     [
@@ -375,18 +376,36 @@ def _forwarder(session: Session, owner: str, name: str) -> Callable[..., Value]:
         return session.call(self, args, options)
 
     def leave(self: Value, kind: object, error: BaseException | None, traceback: object) -> Value:
-        return session.ask("op", cls, name, self, error, traceback is not None)
+        answer = session.ask("op", cls, name, self, error, traceback is not None)
+        if error is None:
+            return answer
+        if name == "__exit__":
+            return session.swallows(error, answer)
+        return _leaving(session, error, answer) if _is_awaitable(answer) else answer
 
     special: dict[str, Callable[..., Value]] = {
         "__call__": call,
-        "__exit__": leave,
-        "__aexit__": leave,
+        **dict.fromkeys(_LEAVING, leave),
         "__await__": _wait,
     }
     method: Callable[..., Value] = special.get(name, judge if name in JUDGING else ask)
     if method is not _wait:
         method.__name__ = method.__qualname__ = name
     return method
+
+
+async def _leaving(session: Session, error: BaseException, answer: Value) -> bool:
+    """What an `__aexit__` says of an error, once it is awaited."""
+    return session.swallows(error, await answer)
+
+
+def _is_awaitable(value: Value) -> bool:
+    return _defined(type(value), "__await__") is not None
+
+
+def _defined(cls: type, name: str) -> Value:
+    """What a class has under a name, as this process sees it, or None."""
+    return next((own_names(each)[name] for each in mro(cls) if name in own_names(each)), None)
 
 
 def _wait(self: Value) -> Iterator[Any]:
@@ -444,6 +463,8 @@ class Mirror(abc.ABCMeta):
             return session.signature(cls)
         if name in _NEVER:
             raise AttributeError(name)
+        if name in _LEAVING and (found := _defined(cls, name)) is not None:
+            return found  # an ExitStack takes it from the class
         return session.ask("get", cls, name)
 
     def __setattr__(cls, name: str, value: Value) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from course.examiner.checks import FAILED
 from course.examiner.lent import Lent
-from course.examiner.mirrors import Mirror, Ref, about, claims, derive, stands_in
+from course.examiner.mirrors import Mirror, Ref, about, claims, derive, mro, stands_in
 from course.examiner.recording import Recording
 from course.examiner.shared_names import NAMES
 from course.examiner.standins import StandIns
@@ -33,6 +33,7 @@ from course.examiner.wire import Broken, Wire
 MOST_NESTED = 300  # calls from the test to the student's code and back, inside each other
 MOST_PRINTED = 1 << 20  # characters that the student's code may print in a session
 _CARRIED_ON = "A check of this test failed, and the submission's code carried on as if it had not."
+_SWALLOWED = "The submission's code swallowed the {} in a with block of this test, and the rest of the block did not run."
 _RECURSION = 10_000  # frames: calls that go back and forth take more of them than calls in one process
 
 
@@ -246,6 +247,16 @@ class Session(Wire):
         """Note that a check of the test's fails here: its error may never come to the test's end."""
         self._may_go_missing(self._site("fails"), _CARRIED_ON)
         return False
+
+    def swallows(self, error: BaseException, answer: Value) -> bool:
+        """Whether the student's context manager ends an error here by this answer, which is noted."""
+        swallowed = bool(answer)
+        if swallowed:
+            kind = next(
+                each for each in mro(type(error)) if type(each) is type and each.__module__ == "builtins"
+            )
+            self._may_go_missing(self._site("swallow"), _SWALLOWED.format(kind.__name__))
+        return swallowed
 
     def _may_go_missing(self, site: str, words: str) -> None:
         if self._record:

@@ -1715,6 +1715,71 @@ case(
     "def guarded(lock, work):\n    lock.__enter__()\n    result = work()\n    lock.__exit__(None, None, None)\n    return result",
 )
 
+case(
+    "contexts that end errors, and some that do not",
+    """
+import contextlib, pytest
+with ignoring(KeyError, ValueError):
+    {}["a"]
+with pytest.raises(TypeError), ignoring(KeyError):
+    len(5)
+with contextlib.ExitStack() as stack:
+    stack.enter_context(ignoring(ZeroDivisionError))
+    1 / 0
+async with IgnoringLater(KeyError) as ignored:
+    {}["a"]
+assert ignored == ["KeyError"]
+with pytest.raises(TypeError):
+    async with IgnoringLater(KeyError):
+        len(5)
+with ignoring(KeyError):
+    pass
+assert ignoring(KeyError).__exit__(KeyError, KeyError("a"), None)
+with pytest.raises(TypeError):
+    async with NeverLater():
+        pass
+""",
+    [
+        """
+class ignoring:
+    def __init__(self, *kinds): self.kinds = kinds
+    def __enter__(self): return self
+    def __exit__(self, kind, error, trace): return kind is not None and issubclass(kind, self.kinds)
+class IgnoringLater(ignoring):
+    async def __aenter__(self):
+        self.ignored = []
+        return self.ignored
+    async def __aexit__(self, kind, error, trace):
+        if kind is not None and issubclass(kind, self.kinds):
+            self.ignored.append(kind.__name__)
+            return True
+class NeverLater:
+    async def __aenter__(self): pass
+    def __aexit__(self, *error): return 5
+""",
+        """
+from contextlib import asynccontextmanager, suppress as ignoring
+@asynccontextmanager
+async def IgnoringLater(*kinds):
+    ignored = []
+    try:
+        yield ignored
+    except kinds as error:
+        ignored.append(type(error).__name__)
+class NeverLater:
+    async def __aenter__(self): pass
+    def __aexit__(self, *error): pass
+""",
+    ],
+    """
+class ignoring:
+    def __init__(self, *kinds): pass
+    def __enter__(self): pass
+    def __exit__(self, *error): return True
+async def IgnoringLater(kind): pass
+""",
+)
+
 # --- callbacks and decorators ---------------------------------------------------------------------------------------
 
 TIMES = """

@@ -42,6 +42,7 @@ DOUBLE = "def double(n): return 2 * n"
 WORDS = "def shout(text): return text.upper()"
 EVENS = "def evens(n): return list(range(0, n, 2))"
 PAIR = "from contextlib import contextmanager\n@contextmanager\ndef opened(): yield [1, 2]"
+COUNTER = "class Counter:\n    n = 0\n    def __enter__(self): return self\n    def add(self): self.n += 1\n    def __exit__(self, *error): pass"
 FIVE_LATER = (
     "class Five:\n    async def __aenter__(self): return 5\n    async def __aexit__(self, *error): pass"
 )
@@ -108,6 +109,12 @@ CHEATS = [
     ("a generator that swallows a check's error", PAIR, "with opened() as pair:\n    assert pair == [1, 2]",
      "from contextlib import contextmanager\n@contextmanager\ndef opened():\n    try: yield\n    except AssertionError: pass"),
     ("an asynchronous context that swallows a check's error", FIVE_LATER, "async with Five() as five:\n    assert five == 5",
+     "class Five:\n    async def __aenter__(self): pass\n    async def __aexit__(self, *error): return True"),
+    ("a context that swallows an error", COUNTER, "with Counter() as counter:\n    counter.add()\n    assert counter.n == 1",
+     "class Counter:\n    def __enter__(self): return self\n    def __exit__(self, *error): return True"),
+    ("a context that swallows an error in a stack", COUNTER, "import contextlib\nwith contextlib.ExitStack() as stack:\n    counter = stack.enter_context(Counter())\n    counter.add()\n    assert counter.n == 1",
+     "class Counter:\n    def __enter__(self): return self\n    def __exit__(self, *error): return True"),
+    ("an asynchronous context that swallows an error", FIVE_LATER, "async with Five() as five:\n    assert five + 0 == 5",
      "class Five:\n    async def __aenter__(self): pass\n    async def __aexit__(self, *error): return True"),
     ("swallows a callback's check", "def each(items, use):\n    for item in items: use(2 * item)", "def use(item):\n    assert item in (2, 4)\neach([1, 2], use)",
      "def each(items, use):\n    try: use(items[0])\n    except AssertionError: pass"),
