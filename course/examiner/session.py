@@ -265,15 +265,16 @@ class Session(Wire):
             self.swallowed = AssertionError(words)
 
     def _site(self, how: str) -> str:
-        """The place in the test's source that is being run, and how it meets an object: "1:2-1:9 compare", or "".
+        """The place in the test's source that is being run, and how it meets an object: "1:2-1:9 compare".
 
-        One place can do more than one thing: `6 in map(f, data)` calls, and compares.
+        One place can do more than one thing: `6 in map(f, data)` calls, and compares. "elsewhere" is where no line of the
+        test's is: in a thread that runs a function of the student's.
         """
         frame: types.FrameType | None = sys._getframe(2)
         while frame is not None and frame.f_builtins is not self._names:
             frame = frame.f_back
         if frame is None:
-            return ""
+            return f"elsewhere {how}"
         code, at = frame.f_code, frame.f_lasti
         known = self._places.get((id(code), at))
         if known is None:
@@ -283,7 +284,7 @@ class Session(Wire):
 
     def recorded(self) -> Recording:
         """What this session has shown of the test."""
-        return Recording(frozenset(self._sites - {""}), dict(self._modules), frozenset(self._redefined))
+        return Recording(frozenset(self._sites), dict(self._modules), frozenset(self._redefined))
 
     # --- classes and functions --------------------------------------------------------------------------------------
 

@@ -2171,6 +2171,32 @@ case(
     ],
 )
 
+case(
+    "functions that threads run, with nothing of the test's around them",
+    """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+found = []
+thread = threading.Thread(target=fill, args=(found, 5))
+thread.start()
+thread.join()
+assert found == [5]
+with ThreadPoolExecutor(2) as pool:
+    assert list(pool.map(double, [1, 2, 3])) == [2, 4, 6]
+    assert pool.submit(double, 4).result() == 8
+    assert sorted(pool.map(double, [3, 1])) == [2, 6]
+""",
+    [
+        "def fill(xs, x): xs.append(x)\ndef double(n): return 2 * n",
+        "def fill(xs, x): xs += [x]\ndouble = lambda n: n + n",
+    ],
+    [
+        "def fill(xs, x): pass\ndef double(n): return 2 * n",
+        "def fill(xs, x): xs.append(x)\ndef double(n): return n",
+        "def fill(xs, x): xs.append(x)\ndef double(n): raise ValueError",
+    ],
+)
+
 # --- asyncio --------------------------------------------------------------------------------------------------------
 
 case(
