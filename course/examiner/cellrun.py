@@ -22,11 +22,11 @@ from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from traitlets.config import Config
 
-from course.examiner import waiting
 from course.examiner.checks import CheckNoter
 from course.examiner.mirrors import mro, stands_in
 from course.examiner.raised import label, with_steps
 from course.examiner.session import Session
+from course.examiner.waiting import Waits
 from course.examiner.wire import Broken
 from course.lab import extension
 from course.lab.differences import show
@@ -275,7 +275,7 @@ def _show_plainly(
 
 _US = Path(__file__).parent
 # What the student's kernel raised is raised here:
-_HEARD = (Session._answer_to.__code__, waiting._outcome.__code__)
+_HEARD = (Session._answer_to.__code__, Session.hear.__code__, Waits._outcome.__code__)
 _GROUPS = (BaseExceptionGroup, ExceptionGroup)
 
 

@@ -6,6 +6,7 @@ It never imports, evaluates, unpickles or looks anything up for the other side. 
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import functools
 import importlib
@@ -22,7 +23,7 @@ from typing import Any
 
 from course.examiner.checks import FAILED
 from course.examiner.lent import Lent
-from course.examiner.mirrors import Mirror, Ref, about, claims, derive, mro, stands_in
+from course.examiner.mirrors import Mirror, Ref, about, claims, derive, issubclass_truly, mro, stands_in
 from course.examiner.recording import Recording
 from course.examiner.shared_names import NAMES
 from course.examiner.standins import StandIns
@@ -34,6 +35,7 @@ MOST_NESTED = 300  # calls from the test to the student's code and back, inside 
 MOST_PRINTED = 1 << 20  # characters that the student's code may print in a session
 _CARRIED_ON = "A check of this test failed, and the submission's code carried on as if it had not."
 _SWALLOWED = "The submission's code swallowed the {} in a with block of this test, and the rest of the block did not run."
+_QUIET = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError, SystemExit)
 _RECURSION = 10_000  # frames: calls that go back and forth take more of them than calls in one process
 
 
@@ -230,7 +232,11 @@ class Session(Wire):
         if plain and not self.may_meet(function, "call"):
             raise self.fail(Broken("expected plain data here, got an object to call"))
         named = tuple((name, self.twin(value)) for name, value in options.items())
-        return self.ask("call", function, tuple(map(self.twin, args)), named)
+        try:
+            return self.ask("call", function, tuple(map(self.twin, args)), named)
+        except _QUIET as error:
+            self.hear(error, "the call")
+            raise
 
     def is_a(self, kind: str, value: Value, cls: type) -> bool:
         """What `isinstance` or `issubclass` says of a class of the student's that this process does not know of."""
@@ -247,6 +253,20 @@ class Session(Wire):
         """Note that a check of the test's fails here: its error may never come to the test's end."""
         self._may_go_missing(self._site("fails"), _CARRIED_ON)
         return False
+
+    def hear(self, error: BaseException, what: str) -> None:
+        """Raise RuntimeError from an error that would end a loop, a task or a thread of the test's without a word.
+
+        As Python itself does where a generator raises StopIteration. Where the reference solution raises it too, it may.
+        """
+        kind = next(each for each in _QUIET if issubclass_truly(type(error), each))
+        if kind is SystemExit and threading.current_thread() is threading.main_thread():
+            return
+        site = self._site(f"raises {kind.__name__}")
+        if self._record:
+            self._sites.add(site)
+        elif site not in self._recording.sites:
+            raise RuntimeError(f"{what} raised {kind.__name__}") from error
 
     def swallows(self, error: BaseException, answer: Value) -> bool:
         """Whether the student's context manager ends an error here by this answer, which is noted."""

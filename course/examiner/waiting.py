@@ -44,19 +44,31 @@ class Waits:
         """What an awaitable of the student's gives. To be cancelled cancels it, and waits for its end."""
         number, done, good, value = self._session.ask("start", awaitable)
         if done:
-            return _outcome(good, value)
+            return self._outcome(good, value, cancelled=False)
         loop = asyncio.get_running_loop()
         self.attach(loop)
         self._idle = 0
         future = self._theirs[number] = loop.create_future()
-        while True:
+        cancelled = False
+        while not future.done():
             try:
-                return _outcome(*await asyncio.shield(future))
+                await asyncio.shield(future)
             except asyncio.CancelledError:
                 if future.done():
                     raise
                 self._session.ask("cancel", number)
+                cancelled = True
                 self._idle = 0
+        return self._outcome(*future.result(), cancelled=cancelled)
+
+    def _outcome(self, good: Value, value: Value, *, cancelled: bool) -> Value:
+        if good is True:
+            return value
+        if not isinstance(value, BaseException) or isinstance(value, Broken):
+            raise Broken("malformed error")
+        if isinstance(value, asyncio.CancelledError) and not cancelled:
+            self._session.hear(value, "what was awaited")
+        raise value
 
     def begin(self, awaitable: Value) -> int:
         """Run an awaitable of the test's for the student's code; the number under which its end is told.
@@ -114,11 +126,3 @@ class Waits:
             if not future.done():
                 future.set_exception(error if isinstance(error, (Broken, Exception)) else Broken(str(error)))
         self._theirs.clear()
-
-
-def _outcome(good: Value, value: Value) -> Value:
-    if good is True:
-        return value
-    if not isinstance(value, BaseException) or isinstance(value, Broken):
-        raise Broken("malformed error")
-    raise value

@@ -2172,6 +2172,54 @@ case(
 )
 
 case(
+    "errors that end things quietly, where they are expected",
+    """
+import asyncio, pytest
+step = Countdown(2).step
+assert list(iter(step, None)) == [2, 1]
+with pytest.raises(StopIteration):
+    step()
+assert list(map(Countdown(3).step, range(9))) in ([], [3, 2, 1])
+with pytest.raises(asyncio.CancelledError):
+    await give_up()
+done = await asyncio.gather(give_up(), give_up(), return_exceptions=True)
+assert [type(each) for each in done] == [asyncio.CancelledError] * 2
+task = start(5)
+task.cancel()
+with pytest.raises(asyncio.CancelledError):
+    await task
+with pytest.raises(TimeoutError):
+    await asyncio.wait_for(sleep(5), 0.01)
+with pytest.raises(SystemExit):
+    leave()
+""",
+    """
+import asyncio
+class Countdown:
+    def __init__(self, n): self.n = n
+    def step(self, *_):
+        if not self.n: raise StopIteration
+        self.n -= 1
+        return self.n + 1
+async def give_up(): raise asyncio.CancelledError
+sleep = asyncio.sleep
+def start(seconds): return asyncio.ensure_future(sleep(seconds))
+def leave(): raise SystemExit
+""",
+    """
+import asyncio
+class Countdown:
+    def __init__(self, n): self.n = n
+    def step(self, *_):
+        self.n -= 1
+        return self.n + 1 or None
+async def give_up(): raise asyncio.CancelledError
+sleep = asyncio.sleep
+def start(seconds): return asyncio.ensure_future(sleep(seconds))
+def leave(): raise SystemExit
+""",
+)
+case(
     "functions that threads run, with nothing of the test's around them",
     """
 import threading

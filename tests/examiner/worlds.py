@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import textwrap
+import threading
 import time
 import traceback
 import types
@@ -162,7 +163,8 @@ def as_examiner(
 
 
 def plain_python() -> None:
-    """Take back what pytest does to logging and warnings."""
+    """Take back what pytest does to logging, threads and warnings."""
+    threading.excepthook = threading.__excepthook__
     logging.getLogger().handlers.clear()
     warnings.resetwarnings()
     warnings.simplefilter("default")
