@@ -364,13 +364,21 @@ def _forwarder(session: Session, owner: str, name: str) -> Callable[..., Value]:
         return session.ask("op", cls, name, self, *operands)
 
     def judge(self: Value, *operands: Value) -> Value:
-        if operands and not stands_in(operands[0]):
+        if operands:
             if operands[0] is None and name in COMPARISONS:
                 return NotImplemented
-            if not session.may_meet(self, how):
+            if not session.may_meet(self, how, theirs=stands_in(operands[0])):
                 method = getattr(about(type(self)).base, name, None)
                 return method(self, *operands) if method else NotImplemented
         return session.ask("op", cls, name, self, *operands)
+
+    def hash_(self: Value) -> Value:
+        if session.may_meet(self, "hash", theirs=True):
+            return session.ask("op", cls, name, self)
+        base: Any = about(type(self)).base
+        if base.__hash__ is None:
+            raise TypeError(f"unhashable type: '{type(self).__name__}'")
+        return base.__hash__(self)
 
     def call(self: Value, *args: Value, **options: Value) -> Value:
         return session.call(self, args, options)
@@ -385,6 +393,7 @@ def _forwarder(session: Session, owner: str, name: str) -> Callable[..., Value]:
 
     special: dict[str, Callable[..., Value]] = {
         "__call__": call,
+        "__hash__": hash_,
         **dict.fromkeys(_LEAVING, leave),
         "__await__": _wait,
     }

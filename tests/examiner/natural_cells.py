@@ -1146,6 +1146,61 @@ case(
     "class Clock:\n    def now(self): return 0\nclass Timer:\n    def read(self): return 0",
 )
 
+case(
+    "classes that derive from plain data where the reference's does not",
+    """
+a, b = Vector(1, 2), Vector(3, 4)
+assert a + b == Vector(4, 6) and (a + b).x == 4 and a != b and a == Vector(1, 2)
+assert len({a, b, Vector(1, 2)}) == 2 and {a: "a"}[Vector(1, 2)] == "a"
+assert [v.x for v in sorted([b, a])] == [1, 3] and max(a, b) == b
+assert Name("Ann") == Name("ANN") and Name("Ann") != Name("Bo") and len({Name("Ann"), Name("ann")}) == 1
+both = Right.READ | Right.WRITE
+assert Right.READ in both and both.name == "READ|WRITE" and both & Right.READ == Right.READ
+""",
+    [
+        """
+import enum, functools
+@functools.total_ordering
+class Vector:
+    def __init__(self, x, y): self.x, self.y = x, y
+    def __add__(self, other): return Vector(self.x + other.x, self.y + other.y)
+    def __eq__(self, other): return (self.x, self.y) == (other.x, other.y)
+    def __lt__(self, other): return (self.x, self.y) < (other.x, other.y)
+    def __hash__(self): return hash((self.x, self.y))
+class Name:
+    def __init__(self, text): self.text = text.lower()
+    def __eq__(self, other): return self.text == other.text
+    def __hash__(self): return hash(self.text)
+class Right(enum.Flag):
+    READ, WRITE = 1, 2
+""",
+        """
+import enum
+from typing import NamedTuple
+class Vector(NamedTuple):
+    x: int
+    y: int
+    def __add__(self, other): return Vector(self.x + other.x, self.y + other.y)
+class Name(str):
+    def __eq__(self, other): return self.lower() == other.lower()
+    def __ne__(self, other): return not self == other
+    def __hash__(self): return hash(self.lower())
+class Right(enum.IntFlag):
+    READ, WRITE = 1, 2
+""",
+    ],
+    """
+import enum
+from typing import NamedTuple
+class Vector(NamedTuple):
+    x: int
+    y: int
+class Name(str): pass
+class Right(enum.IntFlag):
+    READ, WRITE = 1, 2
+""",
+)
+
 # --- exceptions -----------------------------------------------------------------------------------------------------
 
 FUNDS = """
