@@ -12,6 +12,7 @@ import enum
 import functools
 import importlib
 import inspect
+import itertools
 import random
 import sys
 import threading
@@ -136,6 +137,7 @@ class Lent:
             str, tuple[str, Value]
         ] = {}  # by number: what kind of thing it is, and the object
         self._numbers: dict[Hashable, str] = {}  # by identity; the objects are kept above
+        self._count = itertools.count()
         self._operators: dict[str, frozenset[str]] = {}
 
     def write(self, value: Value, depth: int) -> Json:
@@ -157,7 +159,7 @@ class Lent:
         if len(self._objects) >= MOST_OBJECTS:
             raise ValueError("too many objects were handed to the submission")
         kind, describe = self._kind(value)
-        number = f"o{len(self._objects)}"
+        number = f"o{next(self._count)}"  # never again, also where this message is not sent
         self._objects[number], self._numbers[identity] = (kind, value), number
         self._session.undo_with(functools.partial(self._take_back, number, identity))
         return ["lent", number, kind, *describe(number, value, depth + 1)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
+import re
 import types
 import weakref
 from collections.abc import Callable, Generator
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from course.examiner.session import Session
 
 MOST_NAMES = 5000  # that a class defines
-MOST_HANDLE = 20  # characters
 MOST_BASES = 50
 MOST_NAME = 1000  # characters
 
+_HANDLE = re.compile(r"h[1-9][0-9]{0,18}")
 _BUILTIN_ERRORS = frozenset(map(id, EXCEPTIONS.values()))  # before any of a library is known
 
 
@@ -73,12 +74,7 @@ class StandIns:
 
     def keep_class(self, handle: Value, cls: type) -> None:
         """Know a class of the test's under the handle that the student's kernel gave it. Raises Broken."""
-        if (
-            type(handle) is not str
-            or len(handle) > MOST_HANDLE
-            or handle in self._kept
-            or handle in self._described
-        ):
+        if not _is_handle(handle) or handle in self._kept or handle in self._described:
             raise self._session.fail(Broken("malformed handle"))
         self._kept[handle] = cls
 
@@ -100,7 +96,9 @@ class StandIns:
         kind = part[0]
         if kind == "error":
             return self._error(part, depth)
-        handle = read_text(part[1], MOST_HANDLE)
+        handle = part[1]
+        if not _is_handle(handle):  # containers and what is lent go by numbers of other forms
+            raise Broken("malformed object")
         if kind == "grown":
             return self._grow(handle, part[2])
         if kind == "handle":
@@ -297,6 +295,11 @@ class StandIns:
         "coroutine": _make_coroutine,
         "failure": _make_failure,
     }
+
+
+def _is_handle(text: Value) -> bool:
+    """Whether a text has the form of the student's kernel's handles."""
+    return type(text) is str and _HANDLE.fullmatch(text) is not None
 
 
 def _without_object(bases: list[type]) -> list[type]:

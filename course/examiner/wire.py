@@ -25,6 +25,8 @@ MOST_DEPTH = 100
 MOST_OBJECTS = 100_000
 MOST_SAID = MOST_FRAME - (4 << 20)  # bytes of a frame but for its postscript
 
+_OTHER_END = {"e": "s", "s": "e"}  # the marks of the two ends
+
 _CODEC_TAGS = {codec.tag: codec for codec in values.CODECS.values()}
 _KIND_TAGS = {kind.tag: kind for kind in containers.KINDS.values()}
 
@@ -250,7 +252,7 @@ class Wire:
     def _decode_container(self, part: list[Json], depth: int) -> Value:
         _, number, tag, needs, parts = part
         kind = _KIND_TAGS.get(tag) or tables.kind_tagged(tag)
-        if kind is None or len(needs) > 3 or number in self._shared or number.startswith(self._mark):
+        if kind is None or len(needs) > 3 or number in self._shared or number[0] != _OTHER_END[self._mark]:
             raise ValueError("malformed container")
         shared = self.adopt(kind.new(*(self.decode(need, depth) for need in needs)), number, kind)
         self.read_parts(shared, parts, depth)

@@ -232,6 +232,15 @@ def test_what_cannot_be_sent_leaves_the_line_usable() -> None:
         run_in(session, "assert same(Thing(7)).n == 7 and same([1]) == [1] and same(print) is print")
 
 
+def test_the_number_of_a_lent_object_is_never_given_again() -> None:
+    """A message that cannot be sent takes back what it lent, also where a later one was lent meanwhile."""
+    with session_with(THINGS, record=True) as session:
+        objects = [object() for _ in range(3)]
+        numbers = [session.lent.write(each, 0)[1] for each in objects[:2]]
+        session.lent._take_back(numbers[0], id(objects[0]))
+        assert session.lent.write(objects[2], 0)[1] not in numbers
+
+
 def test_a_class_of_the_tests_can_live_with_the_students() -> None:
     with session_with("def make(cls): return cls(3)", record=True) as session:
         test = """
