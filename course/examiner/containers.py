@@ -40,6 +40,8 @@ class SharedKind:
     same: Callable[[Value, Value], bool] = _same_parts
     fits: Callable[[Value], bool] = lambda container: True
     """Whether this very container can be shared; one that cannot is an object."""
+    frozen: Callable[[Value], bool] = lambda container: False
+    """Whether nobody may change what the container holds."""
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from course.examiner.checks import FAILED
+from course.examiner.containers import Shared
 from course.examiner.lent import Lent
 from course.examiner.mirrors import Mirror, Ref, about, claims, derive, issubclass_truly, mro, stands_in
 from course.examiner.recording import Recording
@@ -377,6 +378,13 @@ class Session(Wire):
                 self._pending_error = error
         elif shown:
             self.warned(warnings.formatwarning(warning, category, "<submission>", 1, ""))
+
+    def refill(self, shared: Shared, parts: list[Json]) -> None:
+        """Have a container hold what the student's code has made of it; one of the test's that is read-only stays as it is."""
+        number = self._numbers[id(shared.container)]
+        if number.startswith(self._mark) and shared.kind.frozen(shared.container):
+            raise ValueError("a container that is read-only has changed")
+        super().refill(shared, parts)
 
     def encode_other(self, value: Value, depth: int) -> Json:
         """A stand-in by its handle, or an object of the test's as lent."""

@@ -103,6 +103,7 @@ def _of_numpy() -> Tables:
         write=_write_state,
         same=_same_state,
         fits=lambda array: array.dtype.kind == "O" or bool(_DTYPE.fullmatch(array.dtype.str)),
+        frozen=lambda array: not array.flags.writeable,
     )
     return dict.fromkeys(kinds, scalar), {np.ndarray: array}
 

@@ -144,7 +144,7 @@ class Wire:
             self.before_payload(postscript)
             said = [self.decode(part) for part in values.exactly(list, payload)]
             for number, parts in changed:
-                self._refill(self._shared[number], parts)
+                self.refill(self._shared[number], parts)
             self.after_payload(postscript)
         except Exception as error:
             raise Broken(f"malformed message ({type(error).__name__}: {str(error)[:80]})") from error
@@ -258,7 +258,8 @@ class Wire:
         self.read_parts(shared, parts, depth)
         return shared.container
 
-    def _refill(self, shared: Shared, parts: list[Json]) -> None:
+    def refill(self, shared: Shared, parts: list[Json]) -> None:
+        """Have a container hold what it holds at the other end by now."""
         self.read_parts(shared, parts, 1)
 
     def _changes(self) -> str:

@@ -2611,6 +2611,43 @@ case(
 )
 
 
+case(
+    "arrays that are read-only",
+    """
+import numpy as np, pytest
+seen = grid()
+assert not seen.flags.writeable and seen[0] == 1
+bump()
+assert seen[0] == 2 and grid() is seen
+data = np.array([3, 9, 4])
+data.flags.writeable = False
+assert top(data) == 9
+with pytest.raises(ValueError):
+    clear(data)
+assert data.sum() == 16
+""",
+    """
+import numpy as np
+held = np.array([1, 2])
+held.flags.writeable = False
+def grid(): return held
+def bump():
+    held.flags.writeable = True
+    held[0] += 1
+    held.flags.writeable = False
+def top(xs): return xs.max()
+def clear(xs): xs[:] = 0
+""",
+    """
+import numpy as np
+held = np.array([1, 2])
+def grid(): return held
+def bump(): held[0] += 1
+def top(xs): return xs.max()
+def clear(xs): pass
+""",
+)
+
 # --- more of everything ---------------------------------------------------------------------------------------------
 
 
