@@ -133,20 +133,27 @@ def _dict_kind(tag: str, new: Callable[..., Value]) -> SharedKind:
 
 
 def _attributes_state(attributes: dict[str, Value]) -> list[Value]:
-    known = [(name, value) for name, value in attributes.items() if name != "__signature__"]
+    known = [(name, value) for name, value in attributes.items() if not _is_pythons(name)]
     return [each for pair in known for each in pair]
 
 
 def _fill_attributes(attributes: dict[str, Value], parts: list[Json], decode: Decode) -> None:
     values = [decode(part) for part in parts]
     names = [exactly(str, name) for name in values[::2]]
-    for name in [name for name in attributes if name != "__signature__"]:
+    if any(map(_is_pythons, names)):
+        raise ValueError("an attribute that is Python's own")
+    for name in [name for name in attributes if not _is_pythons(name)]:
         del attributes[name]
     attributes.update(zip(names, values[1::2], strict=True))
 
 
+def _is_pythons(name: str) -> bool:
+    """Whether an attribute says what a function is, as `__signature__` and `__wrapped__` do."""
+    return name.startswith("__") and name.endswith("__")
+
+
 ATTRIBUTES = SharedKind("attributes", _attributes_state, _fill_attributes, dict)
-"""The attributes of a test's function, which a student's decorator may set; its signature is written on its own."""
+"""The attributes of a test's function, which a student's decorator may set, but for those that are Python's own."""
 
 KINDS: dict[type, SharedKind] = {
     list: SharedKind("list", lambda it: list.__getitem__(it, _ALL), _fill_list, list),

@@ -496,6 +496,20 @@ def test_a_flood_ends_the_session(
         assert kept
 
 
+@pytest.mark.parametrize("name", ["__signature__", "__wrapped__", "__isabstractmethod__"])
+def test_what_a_lent_function_is_cannot_be_said_anew(name: str) -> None:
+    def rate(n: int) -> int:
+        return n
+
+    with peer(answers(1, [["o0", ["tag", 1]]])) as session:
+        session.ask("call", rate)
+        assert vars(rate) == {"tag": 1}
+    with peer(answers(1, [["o0", [name, 1]]])) as session:
+        with pytest.raises(Broken):
+            session.ask("call", rate)
+        assert vars(rate) == {"tag": 1}
+
+
 def test_only_what_is_open_of_a_lent_object_can_be_had() -> None:
     """The test lends a function and an object; the kernel tries to get at more."""
 
