@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Self
 from course.lab.sql import tables
 from course.lab.sql.drivers import Answer, Driver
 from course.lab.sql.errors import EmptyQuery, SQLError
-from course.lab.sql.hints import MISSING_LINE, hint
+from course.lab.sql.hints import MISSING_LINE, hint, misspelt
 from course.lab.sql.query import Query
 from course.lab.sql.rows import SHOWN, Rows
-from course.lab.sql.statements import Statement, missing_line, split
+from course.lab.sql.statements import Statement, missing_line, split, untestable
 from course.lab.sql.values import Row
 
 if TYPE_CHECKING:
     from course.lab.sql.drivers.duckdb import DuckdbDriver
     from course.lab.sql.drivers.sqlite import SqliteDriver
 
+_UNDONE = "A test runs your query and then undoes what it changed."
 _VALUES = 10_000_000  # a million wide rows would not fit into a small machine's memory
 
 
@@ -77,41 +78,35 @@ class Database:
         refuses a statement, or where it takes more than `row_limit` rows or `time_limit` seconds.
         """
         text = sql.text if isinstance(sql, Query) else sql
-        rows = Rows([], [])
-        for statement in _statements(text):
-            with self._answer(text, statement, params) as answer:
-                rows = self._all_rows(answer)
-        return rows
+        statements = _statements(text)
+        with self._alone() as driver:
+            return self._last_rows(driver, text, statements, params)
 
     def run_and_undo(self, sql: str | Query, **params: object) -> Rows:
         """As `run`, but whatever the statements change is rolled back, and they may not end the transaction.
 
-        Raises SQLError also for BEGIN, COMMIT, ROLLBACK, SET and the like, and where a transaction is open already.
+        Raises SQLError also for every statement that is not known to stay within its transaction and its database
+        (BEGIN, COMMIT, SET, ATTACH, COPY and the like), and where a transaction is open already.
         """
         text = sql.text if isinstance(sql, Query) else sql
-        for statement in _statements(text):
-            if statement.verb in _NOT_UNDONE:
-                raise SQLError(
-                    f"{statement.verb} may not be part of a tested query",
-                    "A test runs your query and then undoes what it changed.",
-                    sql=text, position=statement.start,
-                )  # fmt: skip
+        statements = _statements(text)
+        for statement in statements:
+            _insist_on_testable(text, statement)
         with self._alone() as driver:
             if driver.in_transaction():
                 raise SQLError(
                     "A transaction is still open in this database", "", hint="Run COMMIT or ROLLBACK first."
                 )
-            self.run("BEGIN")
-            try:
-                return self.run(text, **params)
-            finally:
-                if driver.in_transaction():
-                    self.run("ROLLBACK")
+            with self._explaining(driver, text, statements[0]), driver.tested() as tested:
+                rows = self._last_rows(tested, text, statements, params)
+                if not tested.in_transaction():
+                    raise SQLError("The query ended the transaction of its test", _UNDONE)
+            return rows
 
     def results(self, sql: str) -> Iterator[Result]:
         """Run the statements of a cell one by one, keeping of each only the first rows and their count."""
         for statement in split(sql):
-            with self._answer(sql, statement, {}) as answer:
+            with self._alone() as driver, self._answer(driver, sql, statement, {}) as answer:
                 result = self._look(statement.verb, answer)
             yield result
 
@@ -138,20 +133,29 @@ class Database:
             yield self._driver
 
     @contextmanager
-    def _answer(self, text: str, statement: Statement, params: Mapping[str, object]) -> Iterator[Answer]:
+    def _answer(
+        self, driver: Driver, text: str, statement: Statement, params: Mapping[str, object]
+    ) -> Iterator[Answer]:
         """The engine's answer to one statement of `text`; its errors become SQLErrors."""
-        with self._alone() as driver:
-            try:
-                with driver.execute(statement.text, params, self.time_limit) as answer:
-                    yield answer
-            except TimeoutError:
-                raise SQLError(
-                    f"{driver.title} was stopped after {self.time_limit:g} seconds",
-                    "The statement took too long.",
-                    hint="Is a join condition missing? Then every row is joined with every other.",
-                ) from None
-            except Exception as error:
-                raise self._explain(driver, error, text, statement) from None
+        with (
+            self._explaining(driver, text, statement),
+            driver.execute(statement.text, params, self.time_limit) as answer,
+        ):
+            yield answer
+
+    @contextmanager
+    def _explaining(self, driver: Driver, text: str, statement: Statement) -> Iterator[None]:
+        """Make the engine's errors SQLErrors."""
+        try:
+            yield
+        except TimeoutError:
+            raise SQLError(
+                f"{driver.title} was stopped after {self.time_limit:g} seconds",
+                "The statement took too long.",
+                hint="Is a join condition missing? Then every row is joined with every other.",
+            ) from None
+        except Exception as error:
+            raise self._explain(driver, error, text, statement) from None
 
     def _explain(self, driver: Driver, error: Exception, text: str, statement: Statement) -> Exception:
         problem = driver.problem(error, statement.text)
@@ -172,6 +176,16 @@ class Database:
             position=None if problem.position is None else statement.start + problem.position,
             hint=hint(problem.message, statement.text, schema, problem.position) or problem.hint,
         )
+
+    def _last_rows(
+        self, driver: Driver, text: str, statements: list[Statement], params: Mapping[str, object]
+    ) -> Rows:
+        """Run all statements; the rows of the last one."""
+        rows = Rows([], [])
+        for statement in statements:
+            with self._answer(driver, text, statement, params) as answer:
+                rows = self._all_rows(answer)
+        return rows
 
     def _all_rows(self, answer: Answer) -> Rows:
         if answer.columns is None:
@@ -221,17 +235,25 @@ class Database:
         )
 
 
-_NOT_UNDONE = {
-    "BEGIN", "START", "COMMIT", "END", "ABORT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PREPARE", "ATTACH", "DETACH",
-    "VACUUM", "CHECKPOINT", "SET", "RESET", "USE", "PRAGMA", "INSTALL", "LOAD", "COPY", "EXPORT",
-}  # fmt: skip
-
-
 def _tables(driver: Driver) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for table, column, type_name in driver.catalog():
         found.setdefault(table, {})[column] = type_name.lower()
     return found
+
+
+def _insist_on_testable(text: str, statement: Statement) -> None:
+    words = untestable(statement)
+    if not words:
+        return
+    missing = missing_line(text)  # a line that is not written yet is why, and not the word after it
+    raise SQLError(
+        f"{words} may not be part of a tested query",
+        _UNDONE,
+        sql=text,
+        position=statement.start if missing is None else missing,
+        hint=misspelt(words) if missing is None else MISSING_LINE,
+    )
 
 
 def _statements(text: str) -> list[Statement]:

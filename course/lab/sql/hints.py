@@ -46,6 +46,12 @@ def hint(message: str, sql: str, schema: Schema, position: int | None) -> str:
     return ""
 
 
+def misspelt(word: str) -> str:
+    """Which word may have been meant; empty where `word` resembles none, or is right."""
+    close = get_close_matches(word.upper(), ["SELECT", *CLAUSES, "JOIN"], n=1, cutoff=0.7)
+    return f"Is {word} meant to be {close[0]}?" if close and close[0] != word.upper() else ""
+
+
 def _way_to(position: int, sql: str) -> tuple[str, list[str]]:
     """The word before a place in `sql`, and the first words of the clauses, up to there, of the SELECT around it."""
     brackets: list[list[str]] = [[]]
@@ -132,15 +138,11 @@ def _syntax(found: re.Match[str], failed: _Failed) -> str:
         order = [word for word in [*failed.clauses, near] if word in CLAUSES]
         if order != sorted(order, key=CLAUSES.index):
             return "Clauses have a fixed order: SELECT, FROM, JOIN ... ON, WHERE, GROUP BY, HAVING, ORDER BY, LIMIT."
-    if (
-        before
-        and (typo := get_close_matches(before, ["SELECT", *CLAUSES, "JOIN"], n=1, cutoff=0.7))
-        and typo[0] != before
-    ):
-        return f"Is {before} meant to be {typo[0]}?"
-    if (typo := get_close_matches(near, ["SELECT", *CLAUSES, "JOIN"], n=1, cutoff=0.7)) and typo[0] != near:
-        return f"Is {found[1]} meant to be {typo[0]}?"
-    return f"Look at what stands just before {found[1]}: a comma, bracket, quote or keyword may be missing or misspelt there."
+    if meant := misspelt(before):
+        return meant
+    return misspelt(found[1]) or (
+        f"Look at what stands just before {found[1]}: a comma, bracket, quote or keyword may be missing or misspelt there."
+    )
 
 
 def _say(text: str) -> Callable[[re.Match[str], _Failed], str]:

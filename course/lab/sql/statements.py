@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 STUB = "-- Write your SQL here"
 """What stands in a released cell in place of the SQL that a student is to write."""
@@ -14,7 +15,7 @@ CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT")
 
 _TOKEN = re.compile(
     r"""
-      (?P<comment> --[^\n]* | /\*.*?(?:\*/|\Z) )
+      (?P<comment> --[^\n\r]* | /\*.*?(?:\*/|\Z) )
     | (?P<text>    '(?:[^']|'')*(?:'|\Z) | \$(?P<tag>[A-Za-z_]\w*)\$.*?(?:\$(?P=tag)\$|\Z) | \$\$.*?(?:\$\$|\Z) )
     | (?P<quoted>  "(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z) )
     | (?P<cast>    :: )
@@ -26,6 +27,22 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+# What a tested query may consist of, as words with one space between them.
+_TESTED = re.compile(
+    r"""
+    (?: EXPLAIN\ (?: QUERY\ PLAN\ | ANALYZE\ | VERBOSE\ | \(\ [^()]*\)\ )* )?
+    (?: \(\ )*
+    (?:
+        SELECT | WITH | VALUES | TABLE | FROM | PIVOT | UNPIVOT | DESCRIBE | SHOW | SUMMARIZE
+      | INSERT | UPDATE | DELETE | MERGE | REPLACE | TRUNCATE
+      | (?: CREATE | ALTER | DROP )\  (?: (?: OR\ REPLACE | TEMP | TEMPORARY | UNIQUE | RECURSIVE | MATERIALIZED )\ )*
+        (?: TABLE | VIEW | INDEX | SEQUENCE | SCHEMA | TYPE | DOMAIN | TRIGGER | FUNCTION | MACRO )
+    )\b
+    """,
+    re.VERBOSE,
+)
+_FIRST_OF_TWO = ("EXPLAIN", "CREATE", "ALTER", "DROP")
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,20 @@ def missing_line(sql: str) -> int | None:
         if after is None or after.kind == "end" or after.text.upper() in (")", *CLAUSES):
             return found.start()
     return None
+
+
+def untestable(statement: Statement) -> str:
+    """What of a statement may not be part of a tested query; empty where it may.
+
+    What may is listed, not what may not: engines have many verbs, and each skips other invisible characters before them.
+    """
+    first, *more = islice(tokens(statement.text), 100)
+    words = [token.text.upper() if token.kind in ("word", "other") else "''" for token in (first, *more)]
+    if _TESTED.match(" ".join(words)):
+        return ""
+    if first.kind != "word":
+        return ascii(first.text[:20])
+    return " ".join(words[: 2 if words[0] in _FIRST_OF_TWO else 1])
 
 
 def split(sql: str) -> list[Statement]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from course.lab.sql import Database, EmptyQuery, Query, SQLError, duckdb, run, sqlite
+from course.lab.sql.statements import Statement
 
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
@@ -75,6 +76,53 @@ def test_a_tested_query_cannot_escape_from_being_undone(people: Database, text: 
     with pytest.raises(SQLError, match="may not be part of a tested query"):
         run(f"DELETE FROM people; {text}", on=people)
     assert run("SELECT count(*) FROM people", on=people) == [(3,)]
+
+
+@pytest.mark.parametrize("blank", ["\ufeff", "\u200b", "\u2060", "-- \r"])
+def test_what_an_engine_takes_for_blank_hides_no_verb(people: Database, blank: str) -> None:
+    with pytest.raises(SQLError, match="may not be part of a tested query"):
+        run(f"CREATE TEMP TABLE people AS SELECT 1 AS id; {blank}COMMIT; SELECT 1", on=people)
+    assert run("SELECT count(*) FROM people", on=people) == [(3,)]
+
+
+@pytest.mark.parametrize("text", ["COMMIT", "ROLLBACK", "EXPLAIN ANALYZE COMMIT"])
+def test_a_transaction_that_ends_unseen_fails_the_test(
+    people: Database, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("course.lab.sql.database.untestable", lambda _statement: "")
+    with pytest.raises(SQLError):
+        run(f"SELECT 1; {text}", on=people)
+    assert run("SELECT count(*) FROM people", on=people) == [(3,)]
+
+
+def test_duckdb_itself_says_that_a_transaction_has_ended(fresh: Callable[[str], Database]) -> None:
+    db = fresh("duckdb")
+    db.run("BEGIN; CREATE TABLE t (x INT); EXPLAIN ANALYZE COMMIT")
+    assert run("SELECT count(*) FROM t", on=db) == [(0,)]
+    db.run("/* first */ BEGIN")
+    with pytest.raises(SQLError, match="transaction is still open"):
+        run("SELECT 1", on=db)
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT 1 -- \r; COMMIT", "IMPORT DATABASE 'x'", "CALL checkpoint()", "ATTACH ':memory:' AS m"]
+)
+def test_duckdb_itself_says_what_a_statement_is(
+    fresh: Callable[[str], Database], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement = Statement(text, 0, "SELECT")
+    monkeypatch.setattr("course.lab.sql.database.untestable", lambda _statement: "")
+    monkeypatch.setattr("course.lab.sql.database.split", lambda _text: [statement])
+    with pytest.raises(
+        SQLError, match="could not run this statement: This may not be part of a tested query"
+    ):
+        run(text, on=fresh("duckdb"))
+
+
+def test_a_pivot_is_tested_as_any_query(fresh: Callable[[str], Database]) -> None:
+    db = fresh("duckdb")
+    db.run("CREATE TABLE sales (city TEXT, paid INTEGER); INSERT INTO sales VALUES ('Fez', 2), ('Oslo', 3)")
+    assert run("PIVOT sales ON city USING sum(paid)", on=db) == [(2, 3)]
 
 
 def test_after_an_error_the_database_works_on(people: Database) -> None:

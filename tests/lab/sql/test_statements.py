@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from course.lab.sql.statements import is_empty, replace_names, split
+from course.lab.sql.statements import is_empty, replace_names, split, untestable
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,38 @@ def test_parameters_are_replaced_but_not_in_text_comments_or_casts() -> None:
     assert (
         replace_names(sql, {"a": "$1"}.get) == "SELECT ':a', x::text /* :a */ FROM t WHERE y = $1 AND z = :b"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("SELECT 1", "select 1", "-- why\nSELECT 1", "(SELECT 1) UNION (SELECT 2)", "WITH a AS (SELECT 1) SELECT * FROM a"),
+        *("VALUES (1)", "TABLE a", "FROM a", "PIVOT a ON b USING sum(c)", "DESCRIBE a", "SHOW TABLES", "SUMMARIZE a"),
+        *("INSERT INTO a VALUES (1)", "REPLACE INTO a VALUES (1)", "UPDATE a SET b = 1", "DELETE FROM a", "TRUNCATE a"),
+        *("CREATE TABLE a (b INT)", "CREATE OR REPLACE TEMP VIEW a AS SELECT 1", "CREATE UNIQUE INDEX a ON b (c)"),
+        *("DROP TABLE a", "ALTER TABLE a ADD COLUMN b INT", "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END"),
+        *("EXPLAIN SELECT 1", "EXPLAIN QUERY PLAN SELECT 1", "EXPLAIN ANALYZE SELECT 1", "EXPLAIN (SELECT 1)"),
+        *("EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1", "EXPLAIN ANALYZE VERBOSE DELETE FROM a"),
+    ],
+)  # fmt: skip
+def test_what_a_tested_query_may_consist_of(text: str) -> None:
+    assert [untestable(statement) for statement in split(text)] == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        *(("commit", "COMMIT"), ("SET x = 1", "SET"), ("CALL enable_logging()", "CALL"), ("IMPORT DATABASE 'a'", "IMPORT")),
+        *(("DO $$ BEGIN END $$", "DO"), ("EXECUTE a", "EXECUTE"), ("LISTEN a", "LISTEN"), ("COPY a TO 'b'", "COPY")),
+        *(("\ufeffCOMMIT", r"'\ufeff'"), ("\u200bSET x = 1", r"'\u200b'"), ("\u2060COMMIT", r"'\u2060'")),
+        *(("'SELECT'", "\"'SELECT'\""), ("1", "'1'"), ("SELECTED", "SELECTED")),
+        *(("CREATE SECRET a (TYPE s3)", "CREATE SECRET"), ("CREATE ROLE a", "CREATE ROLE"), ("ALTER SYSTEM SET a = 1", "ALTER SYSTEM")),
+        *(("CREATE EXTENSION a", "CREATE EXTENSION"), ("CREATE \ufeffTABLE a (b INT)", "CREATE \ufeff")),
+        *(("EXPLAIN ANALYZE COPY a TO 'b'", "EXPLAIN ANALYZE"), ("EXPLAIN COMMIT", "EXPLAIN COMMIT")),
+        *(("EXPLAIN (ANALYZE) COPY a TO 'b'", "EXPLAIN ("), ("EXPLAIN (x ') SELECT ') COPY a TO 'b'", "EXPLAIN (")),
+        ("EXPLAIN -- \rANALYZE COPY a TO 'b' /* /* */\nSELECT 1 */", "EXPLAIN ANALYZE"),
+    ],
+)  # fmt: skip
+def test_what_a_tested_query_may_not_consist_of(text: str, words: str) -> None:
+    (statement,) = split(text)
+    assert untestable(statement) == words

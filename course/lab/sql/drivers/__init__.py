@@ -49,6 +49,9 @@ class Driver(Protocol):
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
 
+    def tested(self) -> AbstractContextManager[Driver]:
+        """A driver for a query that nobody vouches for: in a transaction on the same data, undone at the end."""
+
     def catalog(self) -> list[tuple[str, str, str]]:
         """(table, column, type) of every column of every table and view."""
 

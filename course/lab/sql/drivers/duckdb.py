@@ -28,6 +28,10 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,  # no lab needs the internet
 }
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "MERGE_INTO", "COPY")
+_TESTED = (
+    *("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE_INTO", "CREATE", "ALTER", "DROP", "EXPLAIN"),
+    "MULTI",  # PIVOT
+)
 _PLACE = re.compile(r"\n+LINE (?P<line>\d+): (?P<shown>[^\n]*)\n(?P<blank> *)\^+", re.DOTALL)
 _INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"
@@ -49,7 +53,7 @@ class DuckdbDriver:
 
         self._path = path if path == ":memory:" else str(Path(path).resolve())
         self._read_only = read_only
-        self._open_transaction = False
+        self._testing = False
         self._db: duckdb.DuckDBPyConnection = duckdb.connect(self._path, read_only=read_only, config=_CONFIG)
         self._db.execute("SET enable_progress_bar = false")  # it would be printed among a cell's results
 
@@ -66,13 +70,11 @@ class DuckdbDriver:
 
         text = replace_names(sql, mark)
         with Worker(seconds, self._db.interrupt) as worker:
-            statement = self._db.extract_statements(text)[0]
+            statement = self._only_statement(text)
             cursor = worker.call(self._db.execute, statement, used or None)
             columns = [column[0] for column in cursor.description or ()]
             kinds = [_kind(str(column[1])) for column in cursor.description or ()]
             verb = statement.type.name
-            if verb == "TRANSACTION":
-                self._open_transaction = sql.split()[0].upper() in ("BEGIN", "START")
             if verb in _WRITES and columns == ["Count"]:
                 yield Answer(None, [], iter(()), worker.call(cursor.fetchall)[0][0])
             elif not columns or verb in ("CREATE", "DROP", "ALTER", "TRANSACTION", "SET"):
@@ -81,8 +83,25 @@ class DuckdbDriver:
                 yield Answer(columns, kinds, worker.batches(partial(cursor.fetchmany, BATCH)))
 
     def in_transaction(self) -> bool:
+        """See Driver. DuckDB is asked: only within a transaction have two statements the same number."""
+        import duckdb
+
+        try:
+            return self._transaction() == self._transaction()
+        except duckdb.TransactionException:  # a failed one answers no questions
+            return True
+
+    @contextmanager
+    def tested(self) -> Iterator[DuckdbDriver]:
         """See Driver."""
-        return self._open_transaction
+        self._db.execute("BEGIN")
+        self._testing = True
+        try:
+            yield self
+        finally:
+            self._testing = False
+            if self.in_transaction():
+                self._db.execute("ROLLBACK")
 
     def catalog(self) -> list[tuple[str, str, str]]:
         """See Driver."""
@@ -129,6 +148,19 @@ class DuckdbDriver:
     def close(self) -> None:
         """See Driver."""
         self._db.close()
+
+    def _transaction(self) -> object:
+        # By its full name: a query may have made a macro that is called so too.
+        return self._db.execute("SELECT system.main.txid_current()").fetchone()
+
+    def _only_statement(self, text: str) -> duckdb.Statement:
+        """The statement in `text`; in a tested query of a kind that is known to stay within its transaction."""
+        import duckdb
+
+        statement, *more = self._db.extract_statements(text)
+        if self._testing and (more or statement.type.name not in _TESTED):
+            raise duckdb.PermissionException("This may not be part of a tested query.")
+        return statement
 
 
 def _kind(type_name: str) -> str:

@@ -73,6 +73,16 @@ class PostgresqlDriver:
 
         return self._db.info.transaction_status != TransactionStatus.IDLE
 
+    @contextmanager
+    def tested(self) -> Iterator[PostgresqlDriver]:
+        """See Driver."""
+        self._db.execute("BEGIN")
+        try:
+            yield self
+        finally:
+            if self.in_transaction():
+                self._db.execute("ROLLBACK")
+
     def catalog(self) -> list[tuple[str, str, str]]:
         """See Driver."""
         from psycopg.pq import TransactionStatus

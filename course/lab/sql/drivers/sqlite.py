@@ -70,6 +70,16 @@ class SqliteDriver:
         """See Driver."""
         return self._db.in_transaction
 
+    @contextmanager
+    def tested(self) -> Iterator[SqliteDriver]:
+        """See Driver."""
+        self._db.execute("BEGIN")
+        try:
+            yield self
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
     def catalog(self) -> list[tuple[str, str, str]]:
         """See Driver."""
         return self._db.execute(
