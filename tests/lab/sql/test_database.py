@@ -119,6 +119,30 @@ def test_duckdb_itself_says_what_a_statement_is(
         run(text, on=fresh("duckdb"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ATTACH ':memory:' AS m", "COMMIT", "SAVEPOINT s", "PRAGMA writable_schema = ON"),
+        *("SELECT * FROM pragma_foreign_keys", "SELECT load_extension('x')", "SELECT LOAD_EXTENSION('x')"),
+    ],
+)
+def test_sqlite_itself_refuses_what_leaves_the_database(
+    fresh: Callable[[str], Database], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("course.lab.sql.database.untestable", lambda _statement: "")
+    db = fresh("sqlite")
+    with pytest.raises(SQLError, match="not authorized"):
+        run(text, on=db)
+    assert db.run("ATTACH ':memory:' AS m; PRAGMA foreign_keys") == [(1,)]  # afterwards all is allowed again
+
+
+def test_a_tested_query_in_sqlite_may_read_what_its_tables_are(fresh: Callable[[str], Database]) -> None:
+    db = fresh("sqlite")
+    db.run("CREATE TABLE t (x INT REFERENCES t (x))")
+    assert run("SELECT name FROM pragma_table_info('t')", on=db) == [("x",)]
+    assert run("SELECT \"table\" FROM pragma_foreign_key_list('t')", on=db) == [("t",)]
+
+
 def test_a_pivot_is_tested_as_any_query(fresh: Callable[[str], Database]) -> None:
     db = fresh("duckdb")
     db.run("CREATE TABLE sales (city TEXT, paid INTEGER); INSERT INTO sales VALUES ('Fez', 2), ('Oslo', 3)")

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 _STEPS = 10_000  # virtual machine steps between two looks at the clock: well under a millisecond
 _NEAR = re.compile(r'^near "(.+)": syntax error', re.DOTALL)
 _UNKNOWN = "_unknown"
+# They tell of tables only. Queries use them as table functions, pragma_table_info(...), and so does `catalog`.
+_READING_PRAGMAS = (
+    *("table_info", "table_xinfo", "table_list", "foreign_key_list"),
+    *("index_list", "index_info", "index_xinfo"),
+    "data_version",  # full text search asks for it
+)
+# Some builds of SQLite have functions that reach files, programs and memory.
+_OUTWARD = ("load_extension", "readfile", "writefile", "edit", "fts3_tokenizer")
 _NAMED = re.compile(
     r"(?:no such (?:column|table|function)|ambiguous column name|misuse of aggregate(?: function)?): ([\w.]+)"
 )
@@ -72,11 +80,13 @@ class SqliteDriver:
 
     @contextmanager
     def tested(self) -> Iterator[SqliteDriver]:
-        """See Driver."""
+        """See Driver. SQLite itself asks before it leaves the transaction or the database."""
         self._db.execute("BEGIN")
+        self._db.set_authorizer(_authorized)
         try:
             yield self
         finally:
+            self._db.set_authorizer(None)
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
@@ -150,6 +160,19 @@ class SqliteDriver:
                 ):
                     return first.start
         return None
+
+
+def _authorized(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    """SQLite's question whether a tested query may do something: `first` names a pragma, `second` a function."""
+    import sqlite3
+
+    refused = (
+        action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH)
+        or action in (sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT)
+        or (action == sqlite3.SQLITE_PRAGMA and first not in _READING_PRAGMAS)
+        or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _OUTWARD)
+    )
+    return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
 def _batches(cursor: sqlite3.Cursor) -> Iterator[list[Row]]:
