@@ -29,6 +29,7 @@ def places() -> list[tuple[ModuleType, str]]:
     import course.lab.services
     import course.lab.serving
     import course.lab.serving.server
+    import course.lab.sql.drivers.duckdb
     import course.lab.terminal.outcome
     import course.lab.testing
 
@@ -41,6 +42,7 @@ def places() -> list[tuple[ModuleType, str]]:
         *((module, "serve") for module in (lab, serving, serving.server)),
         (serving.server, "last_traceback"),
         *((module, "postgres") for module in (lab, course.lab.services)),
+        (course.lab.sql.drivers.duckdb, "tested_queries_reach_files"),
     ]
 
 
@@ -52,7 +54,7 @@ def install(session: Session, network: Network) -> None:
     helpers = _Helpers(session)
     servers = _Servers(session, network, course.lab.serving.server)
     lender = _Lender(network, course.lab.services.postgres)
-    own: dict[str, Callable[..., Any]] = {
+    own: dict[str, object] = {
         "given": helpers.given,
         "until": helpers.until,
         "read_file": helpers.read_file,
@@ -63,6 +65,7 @@ def install(session: Session, network: Network) -> None:
         "serve": servers.serve,
         "last_traceback": servers.last_traceback,
         "postgres": lender.postgres,
+        "tested_queries_reach_files": False,
     }
     for module, name in places():
         setattr(module, name, own[name])

@@ -274,6 +274,20 @@ def test_a_query_runs_on_the_students_own_database(check):
     assert check(cell, test)["passed"]
 
 
+def test_a_students_query_in_duckdb_reaches_no_file(check):
+    check("from course.lab import duckdb\nlake = duckdb()", "None")
+    cell = "%%sql lake --name numbers\nSELECT content FROM read_text('/proc/self/environ')"
+    test = (
+        "from course.lab import duckdb, run\n"
+        "with duckdb() as db:\n"
+        "    db.run(\"SELECT content FROM read_text('/proc/self/cmdline')\")\n"  # the test's own statements may
+        "    run(numbers, on=db)"
+    )
+    name, message = check(cell, test)["error"]
+    assert name == "SQLError"
+    assert "disabled by configuration" in message
+
+
 def test_the_students_code_uses_a_postgres_of_the_test(check):
     cell = (
         "import psycopg\n"

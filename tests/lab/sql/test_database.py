@@ -140,7 +140,41 @@ def test_a_tested_query_in_sqlite_may_read_what_its_tables_are(fresh: Callable[[
     db = fresh("sqlite")
     db.run("CREATE TABLE t (x INT REFERENCES t (x))")
     assert run("SELECT name FROM pragma_table_info('t')", on=db) == [("x",)]
+    db.run("CREATE VIRTUAL TABLE notes USING fts5(text); INSERT INTO notes VALUES ('a red duck')")
+    assert run("SELECT text FROM notes WHERE notes MATCH 'duck'", on=db) == [("a red duck",)]
     assert run("SELECT \"table\" FROM pragma_foreign_key_list('t')", on=db) == [("t",)]
+
+
+@pytest.mark.parametrize("where", [":memory:", "file.db"])
+def test_in_the_examiner_a_tested_query_reaches_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr("course.lab.sql.drivers.duckdb.tested_queries_reach_files", False)
+    secret, made = tmp_path / "secret.csv", tmp_path / "made"
+    secret.write_text("a\n7\n")
+    with duckdb(where if where == ":memory:" else str(tmp_path / where)) as db:
+        db.run(f"CREATE TABLE t AS SELECT * FROM '{secret}'")  # what the test itself loads before
+        for text in (
+            f"FROM read_text('{secret}')",
+            f"FROM '{secret}'",
+            f"FROM glob('{tmp_path}/*')",
+            f"CREATE VIEW v AS FROM read_csv('{secret}'); FROM v",
+            f"FROM query('FROM enable_logging(storage = ''file'', storage_path = ''{made}'')')",
+            "FROM enable_profiling()",
+        ):
+            with pytest.raises(SQLError):
+                run(text, on=db)
+        assert run("INSERT INTO t VALUES (8); SELECT sum(a) FROM t", on=db) == [(15,)]
+        assert db.run("INSERT INTO t VALUES (8); SELECT sum(a) FROM t") == [(15,)]
+    assert not made.exists()
+
+
+def test_in_a_notebook_a_database_reaches_files_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    with duckdb() as db:
+        assert run("SELECT 1", on=db) == [(1,)]
+        db.run(f"COPY (SELECT 7 AS a) TO '{file}'; SET VARIABLE x = 1; ATTACH ':memory:' AS other")
+        assert run(f"SELECT a FROM '{file}'", on=db) == [(7,)]
 
 
 def test_a_pivot_is_tested_as_any_query(fresh: Callable[[str], Database]) -> None:

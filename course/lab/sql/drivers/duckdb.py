@@ -18,6 +18,12 @@ from course.lab.sql.statements import replace_names
 if TYPE_CHECKING:
     import duckdb
 
+tested_queries_reach_files = True
+"""False where a tested query runs beside other people's data: in the examiner.
+
+DuckDB is then locked for good when the first one comes. It cannot be opened again, so a notebook's own database stays open.
+"""
+
 # No thread of its own: nothing is missing after a fork, and a query without ORDER BY returns the same order every time.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
@@ -53,7 +59,7 @@ class DuckdbDriver:
 
         self._path = path if path == ":memory:" else str(Path(path).resolve())
         self._read_only = read_only
-        self._testing = False
+        self._testing = self._locked = False
         self._db: duckdb.DuckDBPyConnection = duckdb.connect(self._path, read_only=read_only, config=_CONFIG)
         self._db.execute("SET enable_progress_bar = false")  # it would be printed among a cell's results
 
@@ -94,6 +100,8 @@ class DuckdbDriver:
     @contextmanager
     def tested(self) -> Iterator[DuckdbDriver]:
         """See Driver."""
+        if not tested_queries_reach_files:
+            self._lock()
         self._db.execute("BEGIN")
         self._testing = True
         try:
@@ -148,6 +156,15 @@ class DuckdbDriver:
     def close(self) -> None:
         """See Driver."""
         self._db.close()
+
+    def _lock(self) -> None:
+        """Reach no file but the database's own, and change no setting, from now on."""
+        if not self._locked:
+            self._db.execute("SET enable_external_access = false")
+            self._db.execute(
+                "SET lock_configuration = true"
+            )  # functions like enable_logging() set something too
+            self._locked = True
 
     def _transaction(self) -> object:
         # By its full name: a query may have made a macro that is called so too.
