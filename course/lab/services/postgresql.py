@@ -20,9 +20,20 @@ from course.lab.caches import kept
 from course.lab.services.process import Process, free_port, reachable, scratch_folder
 
 if TYPE_CHECKING:
+    import psycopg
+
     from course.lab.sql import Database
 
 _USER = "student"
+_TESTED = "tested"  # the role that tested queries run as
+# It owns nothing, and may neither refer to tables nor put triggers on them: what these run, they run as the owner.
+_TESTED_ROLE = f"""
+CREATE ROLE {_TESTED} LOGIN PASSWORD '{{password}}';
+ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON TABLES TO {_TESTED};
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO {_TESTED};
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO {_TESTED};
+GRANT ALL ON SCHEMA public TO {_TESTED};
+"""
 _ATTEMPTS = 3  # a free port may be taken between asking for it and using it
 _SETTINGS = {
     "fsync": "off",  # the data last no longer than the notebook
@@ -74,7 +85,7 @@ class Postgres:
     @property
     def url(self) -> str:
         """The address for psycopg and psql."""
-        return _url(self._password, self.port)
+        return _url(_USER, self._password, self.port)
 
     @property
     def sqlalchemy_url(self) -> str:
@@ -120,20 +131,23 @@ class Postgres:
 
         if not self._process.running:
             raise CourseError("This PostgreSQL server has been stopped: run the cell that starts it again.")
-        return Database(PostgresqlDriver(self.url, schema=schema))
+        tested_url = _url(_TESTED, self._tested_password, self.port)
+        return Database(PostgresqlDriver(self.url, tested_url=tested_url, schema=schema))
 
     def _start(self, programs: Path, folder: Path, user: int | None) -> tuple[Process, int]:
         import psycopg
 
         def ready() -> bool:
             try:
-                with psycopg.connect(_url(self._password, port), connect_timeout=2) as connection:
+                with psycopg.connect(_url(_USER, self._password, port), connect_timeout=2) as connection:
                     found = connection.execute("SHOW data_directory").fetchone()
+                    if found is None or Path(found[0]).resolve() != (folder / "data").resolve():
+                        return False  # another server on that port
+                    own = _set_roles(connection)
             except psycopg.OperationalError:
                 return False
-            return (
-                found is not None and Path(found[0]).resolve() == (folder / "data").resolve()
-            )  # not another server on that port
+            self._password, self._tested_password = own
+            return True
 
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         for attempt in range(_ATTEMPTS):
@@ -167,8 +181,16 @@ class Postgres:
         raise AssertionError("unreachable")
 
 
-def _url(password: str, port: int) -> str:
-    return f"postgresql://{_USER}:{password}@127.0.0.1:{port}/postgres"
+def _set_roles(connection: psycopg.Connection) -> tuple[str, str]:
+    """Make the role of tested queries; new passwords for the superuser, who has the template's, and for that role."""
+    password, tested_password = secrets.token_hex(8), secrets.token_hex(8)
+    connection.execute(f"ALTER ROLE {_USER} PASSWORD '{password}'")
+    connection.execute(_TESTED_ROLE.format(password=tested_password))
+    return password, tested_password
+
+
+def _url(user: str, password: str, port: int) -> str:
+    return f"postgresql://{user}:{password}@127.0.0.1:{port}/postgres"
 
 
 def _end(process: Process, folder: Path, owner: int) -> None:

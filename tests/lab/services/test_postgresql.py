@@ -38,6 +38,13 @@ def test_a_stranger_on_the_same_machine_cannot_log_in(server: Postgres) -> None:
         psycopg.connect(f"postgresql://student:student@127.0.0.1:{server.port}/postgres")
 
 
+def test_each_server_has_a_password_of_its_own(server: Postgres) -> None:
+    with postgres() as other:  # made from the same template
+        assert other.url.split("@")[0] != server.url.split("@")[0]
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(other.url.replace(str(other.port), str(server.port)))
+
+
 def test_its_database_is_one_session(server: Postgres) -> None:
     assert server.database() is server.database()
     server.database().run("CREATE TEMP TABLE mine (x int)")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from course.lab.services import Postgres
 from course.lab.sql import Database, EmptyQuery, Query, SQLError, duckdb, run, sqlite
 from course.lab.sql.statements import Statement
 
@@ -175,6 +176,56 @@ def test_in_a_notebook_a_database_reaches_files_as_before(tmp_path: Path) -> Non
         assert run("SELECT 1", on=db) == [(1,)]
         db.run(f"COPY (SELECT 7 AS a) TO '{file}'; SET VARIABLE x = 1; ATTACH ':memory:' AS other")
         assert run(f"SELECT a FROM '{file}'", on=db) == [(7,)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT set_config('role', 'student', true); SELECT pg_read_file('/etc/passwd')",
+        "SELECT lo_export(lo_create(0), '/tmp/left')",
+        "SELECT rolpassword FROM pg_authid",
+        "CREATE FUNCTION f() RETURNS int AS 'libc.so.6', 'getpid' LANGUAGE C",
+        "{run} SELECT f(1)",
+        "{run} CREATE INDEX i ON people (f(id))",
+        "{run} CREATE TABLE mine (id INTEGER REFERENCES people (id))",
+        "{escape} SELECT f(1)",
+        "{definer} SELECT f(1)",
+    ],
+)
+def test_a_tested_query_in_postgresql_is_no_superusers(fresh: Callable[[str], Database], text: str) -> None:
+    db = fresh("postgresql")
+    db.run("CREATE TABLE people (id INTEGER PRIMARY KEY)")
+    function = (
+        "CREATE FUNCTION f(x int) RETURNS int LANGUAGE plpgsql {more} AS $$ BEGIN {what}; RETURN 1; END $$;"
+    )
+    program = "CREATE TEMP TABLE heard (line text); COPY heard FROM PROGRAM 'true'"
+    query = text.format(
+        run=function.format(more="", what=program),
+        escape=function.format(more="", what="RESET ROLE; SET SESSION AUTHORIZATION student"),
+        definer=function.format(more="SECURITY DEFINER", what=program),
+    )
+    with pytest.raises(SQLError, match=r"denied|must be owner"):
+        run(query, on=db)
+
+
+def test_a_tested_query_in_postgresql_may_do_with_tables_what_queries_do(server: Postgres) -> None:
+    with server.new_schema("test") as db:
+        db.run(
+            "CREATE TABLE people (id SERIAL PRIMARY KEY, name TEXT); INSERT INTO people (name) VALUES ('Ada')"
+        )
+        db.run("CREATE VIEW names AS SELECT name FROM people")
+        for text in (
+            "INSERT INTO people (name) VALUES ('Ben')",
+            "UPDATE people SET name = 'Cy'; DELETE FROM people",
+            "TRUNCATE people",
+            "CREATE TABLE mine (id INTEGER PRIMARY KEY); INSERT INTO mine VALUES (1); DROP TABLE mine",
+            "CREATE TEMP VIEW v AS SELECT * FROM names; SELECT * FROM v",
+            "EXPLAIN ANALYZE SELECT * FROM people",
+        ):
+            run(text, on=db)
+        assert run("SELECT * FROM names", on=db) == [("Ada",)]
+        assert list(db.tables) == ["people", "names"]
 
 
 def test_a_pivot_is_tested_as_any_query(fresh: Callable[[str], Database]) -> None:

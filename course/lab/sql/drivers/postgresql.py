@@ -27,15 +27,19 @@ _KINDS = {
 
 
 class PostgresqlDriver:
-    """A session with a PostgreSQL server; `schema` is where its tables are found and made."""
+    """A session with a PostgreSQL server.
+
+    `schema` is where its tables are found and made, `tested_url` the address for tested queries: of a role that may do
+    with the tables what a query does, and no more.
+    """
 
     engine = "postgresql"
     title = "PostgreSQL"
 
-    def __init__(self, url: str, *, schema: str = "public") -> None:
+    def __init__(self, url: str, *, tested_url: str, schema: str = "public") -> None:
         import psycopg
 
-        self._url, self._schema = url, schema
+        self._url, self._tested_url, self._schema = url, tested_url, schema
         self._db: psycopg.Connection[Row] = psycopg.connect(
             url,
             autocommit=True,
@@ -75,13 +79,13 @@ class PostgresqlDriver:
 
     @contextmanager
     def tested(self) -> Iterator[PostgresqlDriver]:
-        """See Driver."""
-        self._db.execute("BEGIN")
-        try:
-            yield self
-        finally:
-            if self.in_transaction():
-                self._db.execute("ROLLBACK")
+        """See Driver. In a session of its own, because a superuser's session becomes a superuser's again at a word.
+
+        So it sees what is committed, but neither temporary tables nor settings of this session.
+        """
+        with closing(self._opened(self._tested_url)) as other:
+            other._db.execute("BEGIN")
+            yield other  # what is still open when it is closed is rolled back
 
     def catalog(self) -> list[tuple[str, str, str]]:
         """See Driver."""
@@ -90,7 +94,7 @@ class PostgresqlDriver:
         if (
             self._db.info.transaction_status == TransactionStatus.INERROR
         ):  # nothing can be asked here: ask elsewhere
-            with closing(PostgresqlDriver(self._url, schema=self._schema)) as other:
+            with closing(self.reopened()) as other:
                 return other.catalog()
         return self._db.execute(
             "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) "
@@ -118,11 +122,14 @@ class PostgresqlDriver:
 
     def reopened(self) -> PostgresqlDriver:
         """See Driver."""
-        return PostgresqlDriver(self._url, schema=self._schema)
+        return self._opened(self._url)
 
     def close(self) -> None:
         """See Driver."""
         self._db.close()
+
+    def _opened(self, url: str) -> PostgresqlDriver:
+        return PostgresqlDriver(url, tested_url=self._tested_url, schema=self._schema)
 
     def _describe(self, sql: str) -> tuple[list[str], list[str]]:
         """The columns that a statement returns; streaming alone would not tell them where no row comes."""
