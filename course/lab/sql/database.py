@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from course.lab.sql import tables
 from course.lab.sql.drivers import Answer, Driver
 from course.lab.sql.errors import EmptyQuery, SQLError
-from course.lab.sql.hints import MISSING_LINE, hint, misspelt
+from course.lab.sql.hints import INVISIBLE, MISSING_LINE, hint, misspelt
 from course.lab.sql.query import Query
 from course.lab.sql.rows import SHOWN, Rows
 from course.lab.sql.statements import Statement, missing_line, split, untestable
@@ -252,7 +252,7 @@ def _insist_on_testable(text: str, statement: Statement) -> None:
         _UNDONE,
         sql=text,
         position=statement.start if missing is None else missing,
-        hint=misspelt(words) if missing is None else MISSING_LINE,
+        hint=(INVISIBLE if "\\" in words else misspelt(words)) if missing is None else MISSING_LINE,
     )
 
 

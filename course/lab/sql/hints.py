@@ -11,6 +11,7 @@ from course.lab.sql.statements import CLAUSES, tokens
 
 Schema = Mapping[str, list[str]]  # table -> its columns
 
+INVISIBLE = "There is a character that cannot be seen, perhaps pasted: delete it, or type the line anew."
 MISSING_LINE = "A line is missing here: write it in the place of the comment."
 
 

@@ -81,8 +81,9 @@ def test_a_tested_query_cannot_escape_from_being_undone(people: Database, text: 
 
 @pytest.mark.parametrize("blank", ["\ufeff", "\u200b", "\u2060", "-- \r"])
 def test_what_an_engine_takes_for_blank_hides_no_verb(people: Database, blank: str) -> None:
-    with pytest.raises(SQLError, match="may not be part of a tested query"):
+    with pytest.raises(SQLError, match="may not be part of a tested query") as caught:
         run(f"CREATE TEMP TABLE people AS SELECT 1 AS id; {blank}COMMIT; SELECT 1", on=people)
+    assert ("cannot be seen" in caught.value.hint) == (not blank.isascii())
     assert run("SELECT count(*) FROM people", on=people) == [(3,)]
 
 
