@@ -98,7 +98,7 @@ class StandIns:
             return self._error(part, depth)
         handle = part[1]
         if not _is_handle(handle):  # containers and what is lent go by numbers of other forms
-            raise Broken("malformed object")
+            raise Broken(f"malformed object: a {str(kind)[:20]} without a handle")
         if kind == "grown":
             return self._grow(handle, part[2])
         if kind == "handle":
@@ -106,8 +106,10 @@ class StandIns:
             if value is None:
                 value = self._live.get(handle)
             return self._make(handle, self._described[handle], depth) if value is None else value
-        if handle in self._described or handle in self._kept or kind not in self._makers:
-            raise Broken("malformed object")
+        if kind not in self._makers:
+            raise Broken(f"malformed object: a {str(kind)[:20]}")
+        if handle in self._described or handle in self._kept:
+            raise Broken(f"malformed object: a {kind} described before")
         if len(self._described) + len(self._kept) > MOST_OBJECTS:
             raise Broken("too many objects")
         self._described[handle] = part
