@@ -22,11 +22,13 @@ def remember(root: Path, source: Path, modules: Sequence[str]) -> None:
 
 
 def remembered(root: Path, phase: str) -> Iterator[list[str]]:
-    """What is remembered of those labs of a phase that somebody handed in, or has in `work/`."""
-    places = (root / "submitted").glob(f"*/{phase}/*.ipynb"), (root / "work" / phase).glob("*.ipynb")
-    for lab in {path.name for place in places for path in place}:
+    """What the labs of a phase import together, as far as it is remembered; nothing where nothing is."""
+    found: set[str] = set()
+    for source in (root / "source" / phase).glob("*.ipynb"):
         with suppress(OSError, ValueError):
-            yield list(map(str, json.loads(_record(root, root / "source" / phase / lab).read_bytes())))
+            found |= {*map(str, json.loads(_record(root, source).read_bytes()))}
+    if found:
+        yield sorted(found)
 
 
 def _record(root: Path, source: Path) -> Path:

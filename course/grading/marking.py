@@ -61,17 +61,21 @@ class Phase:
     def taught(self, learn: Callable[[bytes], bytes]) -> Phase:
         """The phase with what the examiner has to know of each lab, learned from the reference solutions if need be.
 
-        `learn` runs one, as `reference.learn` does. Raises CourseError where one does not pass, or there is no cage.
+        All labs get the imports of all: then one process is forked for the kernels of any, and one that was made ahead
+        fits whatever lab comes next. `learn` runs one, as `reference.learn` does. Raises CourseError where one does not pass, or there is no cage.
         """
         if not self.caged:
             return self
-        labs = {}
+        labs: dict[str, Lab] = {}
+        imports: set[str] = set()
         for name, lab in self.labs.items():
             source = self.folder.source / self.name / f"{name}.ipynb"
             known = reference(self.folder.root, source, lab.cells, self.settings, learn)
             known.must_pass(source)
-            labs[name] = replace(lab, recordings=known.recordings, imports=known.imports)
-        return replace(self, labs=labs)
+            labs[name] = replace(lab, recordings=known.recordings)
+            imports |= {*known.imports}
+        together = sorted(imports)
+        return replace(self, labs={name: replace(lab, imports=together) for name, lab in labs.items()})
 
 
 def prepare(folder: CourseFolder, phase: str, *, caged: bool) -> Phase:
