@@ -101,11 +101,8 @@ class StandIns:
             raise Broken(f"malformed object: a {str(kind)[:20]} without a handle")
         if kind == "grown":
             return self._grow(handle, part[2])
-        if kind == "handle":
-            value = self._kept.get(handle)
-            if value is None:
-                value = self._live.get(handle)
-            return self._make(handle, self._described[handle], depth) if value is None else value
+        if kind == "handle" or self._described.get(handle) is part:  # it is in what is read once more
+            return self._mentioned(handle, depth)
         if kind not in self._makers:
             raise Broken(f"malformed object: a {str(kind)[:20]}")
         if handle in self._described or handle in self._kept:
@@ -114,6 +111,13 @@ class StandIns:
             raise Broken("too many objects")
         self._described[handle] = part
         return self._make(handle, part, depth)
+
+    def _mentioned(self, handle: str, depth: int) -> Value:
+        """What was described before: its stand-in, or a new one where that has gone and the other side does not know it yet."""
+        value = self._kept.get(handle)
+        if value is None:
+            value = self._live.get(handle)
+        return self._make(handle, self._described[handle], depth) if value is None else value
 
     def _make(self, handle: str, description: list[Json], depth: int) -> Value:
         kind, _, *parts = description

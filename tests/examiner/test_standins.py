@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from course.examiner.mirrors import stands_in
+from course.examiner.mirrors import handle_of, stands_in
 from course.examiner.recording import Recording
 from course.examiner.session import MOST_PRINTED, Session
 from course.examiner.wire import Broken
@@ -428,3 +428,17 @@ def test_an_abstract_class_is_nothing_to_the_next_tests() -> None:
         with session_with(things, record=True) as session:
             kept.append(run_in(session, "storage = Storage\nassert issubclass(Memory, Storage)"))
             session.close()
+
+
+def test_an_object_that_has_gone_and_is_mentioned_before_that_is_told_is_made_again() -> None:
+    """The garbage collector may come at any time, also while a message is read."""
+    solution = "class Box:\n    def __init__(self, n): self.n = n\nbox = Box(3)\nclass Full(Exception): pass\nfull = Full(Box(4))"
+    with session_with(solution) as session:
+        for name in ("box", "full"):
+            value = session.look_up(name)
+            handle = handle_of(value)
+            session.stand_ins._live.pop(handle)
+            again = session.look_up(name)
+            assert again is not value
+            assert (handle_of(again), type(again)) == (handle, type(value))
+        assert session.look_up("box").n == 3
