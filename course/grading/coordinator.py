@@ -152,30 +152,27 @@ class Coordinator:
     def _save(self, paper: _Paper) -> None:
         """Write the executed notebooks, then the grades; then hand out the feedback pages."""
         with self._by_itself(paper):
-            self._save_it(paper)
-
-    def _save_it(self, paper: _Paper) -> None:
-        submission, phase = paper.submission, self._phase
-        if paper.notebooks:
-            marking.remove_record(phase, submission)
-            kept = {f"{lab}.ipynb": notebook for lab, notebook in paper.notebooks.items()}
-            others = marking.files_of(phase, submission) | _records(submission)
-            self._keep(self._autograded, phase.folder.autograded, submission, others | kept)
-        else:
-            self._keep(self._autograded, phase.folder.autograded, submission, {})
-        recorded = self._gradebook.change(partial(self._write, paper))
-        readers = {lab: secrets.token_hex(16) for lab in paper.notebooks}
-        pages = {
-            lab: PageJob(notebook, recorded[lab], phase.name, lab, readers[lab]).pack()
-            for lab, notebook in paper.notebooks.items()
-        }
-        paper.waiting = set(pages)
-        for lab, job in pages.items():
-            page = self._workers.submit(jobs.make_page, job)
-            self._running[page] = partial(self._page_made, paper, lab, readers[lab])
-        if not paper.notebooks:
-            self._finish_it(paper)
-        paper.notebooks = dict.fromkeys(paper.notebooks, b"")
+            submission, phase = paper.submission, self._phase
+            if paper.notebooks:
+                marking.remove_record(phase, submission)
+                kept = {f"{lab}.ipynb": notebook for lab, notebook in paper.notebooks.items()}
+                others = marking.files_of(phase, submission) | _records(submission)
+                self._keep(self._autograded, phase.folder.autograded, submission, others | kept)
+            else:
+                self._keep(self._autograded, phase.folder.autograded, submission, {})
+            recorded = self._gradebook.change(partial(self._write, paper))
+            readers = {lab: secrets.token_hex(16) for lab in paper.notebooks}
+            pages = {
+                lab: PageJob(notebook, recorded[lab], phase.name, lab, readers[lab]).pack()
+                for lab, notebook in paper.notebooks.items()
+            }
+            paper.waiting = set(pages)
+            for lab, job in pages.items():
+                page = self._workers.submit(jobs.make_page, job)
+                self._running[page] = partial(self._page_made, paper, lab, readers[lab])
+            if not paper.notebooks:
+                self._finish(paper)
+            paper.notebooks = dict.fromkeys(paper.notebooks, b"")
 
     def _write(self, paper: _Paper, gradebook: Gradebook) -> dict[str, Recorded]:
         submission, phase = paper.submission, self._phase
@@ -208,19 +205,16 @@ class Coordinator:
     def _finish(self, paper: _Paper) -> None:
         """Write the feedback, and the record that all is done."""
         with self._by_itself(paper):
-            self._finish_it(paper)
-
-    def _finish_it(self, paper: _Paper) -> None:
-        submission, phase = paper.submission, self._phase
-        pages = {f"{lab}.html": page for lab, page in paper.pages.items()}
-        for lab in phase.labs.keys() - paper.scores.keys():
-            why = [problem for problem in paper.problems if problem.file == f"{lab}.ipynb"]
-            pages[f"{lab}.html"] = problem_page(submission.student, phase.name, lab, why)
-        self._keep(self._feedback, phase.folder.feedback, submission, pages | _records(submission))
-        if paper.scores:
-            marking.write_record(phase, submission, paper.fingerprint, paper.problems)
-        self._problems[submission.student] = tuple(paper.problems)
-        self._watch.one_more()
+            submission, phase = paper.submission, self._phase
+            pages = {f"{lab}.html": page for lab, page in paper.pages.items()}
+            for lab in phase.labs.keys() - paper.scores.keys():
+                why = [problem for problem in paper.problems if problem.file == f"{lab}.ipynb"]
+                pages[f"{lab}.html"] = problem_page(submission.student, phase.name, lab, why)
+            self._keep(self._feedback, phase.folder.feedback, submission, pages | _records(submission))
+            if paper.scores:
+                marking.write_record(phase, submission, paper.fingerprint, paper.problems)
+            self._problems[submission.student] = tuple(paper.problems)
+            self._watch.one_more()
 
     def _keep(
         self,

@@ -62,7 +62,9 @@ class Phase:
         """The phase with what the examiner has to know of each lab, learned from the reference solutions if need be.
 
         All labs get the imports of all: then one process is forked for the kernels of any, and one that was made ahead
-        fits whatever lab comes next. `learn` runs one, as `reference.learn` does. Raises CourseError where one does not pass, or there is no cage.
+        fits whatever lab comes next. `learn` runs one, as `reference.learn` does.
+
+        Raises CourseError where one does not pass, or there is no cage.
         """
         if not self.caged:
             return self
