@@ -9,7 +9,9 @@
 .PHONY: lab teach test test-all lock
 
 VENV = .venv
-UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint requirements.lock
+UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint requirements.lock --compile-bytecode
+# What runs in the cage cannot write bytecode: it would be compiled each time that something is graded.
+BYTECODE = $(VENV)/bin/python -m compileall -q course
 
 lab: $(VENV)/.student
 	@$(VENV)/bin/course lab $${PORT:+--port "$$PORT"} $${HEADLESS:+--headless}
@@ -32,11 +34,13 @@ test-all:
 $(VENV)/.student: $(VENV)/bin/uv requirements.lock pyproject.toml
 	@echo "Installing the course into $(VENV)/ (only the first time, or when it has changed) ..."
 	@$(UV) --editable .
+	@$(BYTECODE)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/bin/uv requirements.lock pyproject.toml
 	@echo "Installing the course and its test tools into $(VENV)/ ..."
 	@$(UV) --editable '.[test]'
+	@$(BYTECODE)
 	@touch $@
 
 # uv installs the packages in seconds where pip takes a minute.
