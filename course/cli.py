@@ -8,11 +8,8 @@ from pathlib import Path
 
 import click
 
+import course.unused_imports  # noqa: F401 - for its effect
 from course.errors import CourseError
-
-# nbformat checks notebooks with jsonschema, which imports this if it can, to check addresses that notebooks do not have:
-# a second of building a grammar, at each start.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 class _Commands(click.Group):

@@ -12,8 +12,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import nbformat
-
+import course.unused_imports  # noqa: F401 - for its effect
 from course.classroom.own_work import autograded, feedback, results_file
 from course.errors import CourseError
 from course.files import write_atomically
@@ -80,6 +79,8 @@ def _labs(root: Path, phase: str) -> tuple[LabPoints, ...]:
 
 
 def _exercises(executed: Path) -> tuple[ExercisePoints, ...]:
+    import nbformat
+
     from course.grading.engine import auto_grades
     from course.grading.results import exercise_results
 
