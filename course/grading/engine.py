@@ -64,6 +64,11 @@ class CourseFolder:
         """What nbgrader calls the course."""
         return str(self.config.CourseDirectory.get("course_id", ""))
 
+    @property
+    def project(self) -> Path:
+        """The folder that the labs come from."""
+        return self.source.parent
+
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
         """The gradebook, open."""

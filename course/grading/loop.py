@@ -18,11 +18,12 @@ from course.errors import CourseError
 from course.grading import engine, executors, zygotes
 from course.grading.coordinator import Coordinator, alone
 from course.grading.executors import LostJob, Workers
-from course.grading.gradebook import RunGradebook, make_tables
+from course.grading.gradebook import RunGradebook
 from course.grading.intake import Problem, Submission
 from course.grading.marking import Phase, look, marked_before, prepare
 from course.grading.progress import Watch
 from course.grading.reference import learn
+from course.grading.registration import make_gradebook
 from course.grading.report import ClassGrades, StudentGrades, class_table, own_table
 from course.grading.results import exercise_results
 from course.publishing.build import build
@@ -136,9 +137,8 @@ def grade_own_work(root: Path, phase: str) -> int:
     place = root / "work" / ".course" / "grading"
     with alone(phase, place), engine.log_to(place / f"{phase}.log"):
         shutil.rmtree(place / "autograded", ignore_errors=True)
-        (place / "gradebook.db").unlink(missing_ok=True)
         folder = engine.private_folder(place, root)
-        make_tables(folder.database)
+        make_gradebook(folder, phase, place / "gradebook.db")
         ready = prepare(folder, phase, caged=level is not None)
         problems = _mark(ready, [look(ready, _ME, work)], Watch(), executors.cores())[_ME]
     graded = 0

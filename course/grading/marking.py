@@ -23,6 +23,7 @@ from course.grading.intake import Problem, Submission, inspect, notebook_content
 from course.grading.jobs import Job, Lab, Note, Report
 from course.grading.reading import read_bytes
 from course.grading.reference import reference
+from course.grading.registration import registered
 from course.publishing.exercises import points
 from course.publishing.layout import other_files
 
@@ -72,7 +73,7 @@ class Phase:
         imports: set[str] = set()
         for name, lab in self.labs.items():
             source = self.folder.source / self.name / f"{name}.ipynb"
-            known = reference(self.folder.root, source, lab.cells, self.settings, learn)
+            known = reference(self.folder.project, source, lab.cells, self.settings, learn)
             known.must_pass(source)
             labs[name] = replace(lab, recordings=known.recordings)
             imports |= {*known.imports}
@@ -87,13 +88,13 @@ def prepare(folder: CourseFolder, phase: str, *, caged: bool) -> Phase:
     """
     with RunGradebook(folder.database, folder.course_id) as gradebook:
         gradebook.check()
-    engine.register(folder, phase)
+    labs = registered(folder, phase)
     own = set(folder.config.Autograde.get("exclude_overwriting", {}).get(phase, []))
     files = {name.as_posix(): path for name, path in other_files(folder.source / phase).items()}
     return Phase(
         name=phase,
         folder=folder,
-        labs=engine.labs(folder, phase),
+        labs=labs,
         files={name: path.read_bytes() for name, path in files.items() if name not in own},
         settings=engine.job_settings(folder.config),
         cell_seconds=engine.cell_timeout(folder),
