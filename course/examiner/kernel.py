@@ -7,12 +7,14 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
+from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from tornado.ioloop import IOLoop
@@ -84,6 +86,32 @@ class ExaminedKernel(IPythonKernel):
             thread.send_multipart = send
 
 
+class QuietStream(OutStream):
+    """A kernel's stdout or stderr that is flushed only where something was written.
+
+    ipykernel flushes both several times for each cell, and each time has a thread do it and waits for that.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - whatever a stream takes
+        self._turn = threading.RLock()  # held by the thread while it sends what it has taken
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def flush(self) -> None:
+        """Send what was written; what comes after it is sent later."""
+        with self._alone():
+            is_empty = not self._buffers
+        if not is_empty:
+            super().flush()  # type: ignore[no-untyped-call]
+
+    def _flush(self) -> None:
+        with self._alone():
+            super()._flush()  # type: ignore[no-untyped-call]
+
+    def _alone(self) -> AbstractContextManager[object]:
+        """Nobody else's turn; in a fork there is nobody else, as the thread was not forked."""
+        return self._turn if os.getpid() == self._master_pid else nullcontext()
+
+
 class _ExaminedApp(IPKernelApp):
     """The kernel's application: it takes its connection as data, reads no files and survives any interrupt."""
 
@@ -127,6 +155,7 @@ def main(here: Inside) -> None:
     )  # one made before the fork is shared with all other cells
     config = Config()
     config.HistoryManager.hist_file = ":memory:"
+    config.IPKernelApp.outstream_class = f"{__name__}.{QuietStream.__name__}"
     config.IPKernelApp.parent_handle = 1  # no parent to watch: the cage ends with its cell's PID 1
     app = _ExaminedApp.instance(config=config, kernel_class=ExaminedKernel)
     connection = here.options["connection"]

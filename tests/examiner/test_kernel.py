@@ -72,6 +72,66 @@ def test_stdout_may_be_anything(fresh):
     assert fresh.run("print('back')").text == "back\n"
 
 
+def test_what_is_put_out_keeps_its_order(fresh):
+    ran = fresh.run(
+        "import sys, threading\n"
+        "for n in range(50):\n"
+        "    print(n)\n"
+        "    if n % 10 == 0:\n"
+        "        display(n)\n"
+        "thread = threading.Thread(target=print, args=('from a thread',), kwargs={'flush': True})\n"
+        "thread.start(); thread.join()\n"
+        "print('warned', file=sys.stderr)\n"
+        "50"
+    )
+    shown = [
+        content["text"] if kind == "stream" else content["data"]["text/plain"]
+        for kind, content in ran.outputs
+        if kind in ("stream", "display_data", "execute_result")
+    ]
+    numbers = "\n".join(f"{n}\n{n}" if n % 10 == 0 else str(n) for n in range(50))
+    text = "\n".join(part.strip() for part in shown if part != "warned\n")
+    assert text == f"{numbers}\nfrom a thread\n50"
+    assert "warned\n" in shown
+
+
+def test_what_is_printed_after_a_cell_comes_without_being_asked_for(fresh):
+    """Also where a flush before it has found nothing to send."""
+    fresh.run("import sys, threading")
+    for turn in range(3):
+        said = fresh.run(
+            f"threading.Timer(0.1, print, args=('later {turn}',)).start(); sys.stdout.flush()"
+        ).text
+        until = time.monotonic() + 10
+        while f"later {turn}\n" not in said and time.monotonic() < until:
+            said += "".join(c["text"] for kind, c in fresh.kernel.iopub() if kind == "stream")
+        assert said == f"later {turn}\n"
+
+
+def test_much_that_is_flushed_arrives(fresh):
+    ran = fresh.run(
+        "import threading\n"
+        "def say(word):\n"
+        "    for n in range(3000):\n"
+        "        print(f'{word} ', end='', flush=True)\n"
+        "other = threading.Thread(target=say, args=('there',))\n"
+        "other.start(); say('here'); other.join()"
+    )
+    assert sorted(ran.text.split()) == ["here"] * 3000 + ["there"] * 3000
+
+
+def test_a_forked_process_prints_too(fresh):
+    ran = fresh.run(
+        "import multiprocessing\n"
+        "print('before', flush=True)\n"
+        "fork = multiprocessing.get_context('fork').Process(target=print, args=('in a fork',))\n"
+        "fork.start(); fork.join()\n"
+        "print('after')"
+    )
+    texts = ran.text + "".join(c["text"] for kind, c in fresh.kernel.iopub() if kind == "stream")
+    assert sorted(texts.splitlines()) == ["after", "before", "in a fork"]
+
+
 def test_what_the_students_code_writes_meanwhile_is_not_shown_in_the_notebook(fresh):
     fresh.run(
         "import os, sys, threading\n"
