@@ -6,6 +6,7 @@ import ast
 import asyncio
 import io
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -273,6 +274,10 @@ def _show_plainly(
     shell.showtraceback((kind, error, tb))
 
 
+# What IPython may read in its own way: magics, questions, other prefixes, prompts, an indented first line. All else is
+# Python as it is, which IPython takes longer to find out than most tests run.
+MAYBE_MAGIC = re.compile(r"\A\s|^\s*[%!?,;/]|=\s*[%!]|\?\s*$|^\s*(>>>|\.\.\.|In ?\[)", re.MULTILINE)
+
 _US = Path(__file__).parent
 # What the student's kernel raised is raised here:
 _HEARD = (Session._answer_to.__code__, Session.hear.__code__, Waits._outcome.__code__)
@@ -358,7 +363,8 @@ class Runner:
 async def _run(shell: Shell, source: str) -> ExecutionResult:
     """Run a cell as a kernel does: in a running event loop, with IPython's magics."""
     try:
-        plain, trouble = shell.transform_cell(source), None  # type: ignore[no-untyped-call]
+        plain = shell.transform_cell(source) if MAYBE_MAGIC.search(source) else source  # type: ignore[no-untyped-call]
+        trouble = None
     except Exception:
         plain, trouble = source, sys.exc_info()
     result = await shell.run_cell_async(

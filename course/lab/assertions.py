@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 MISSING = object()
 """The value of a part that was not evaluated."""
@@ -18,6 +19,9 @@ MISSING = object()
 class AssertNamer(ast.NodeTransformer):
     """An IPython AST transformer that names the parts of every `assert` in a cell."""
 
+    def visit(self, node: ast.AST) -> Any:  # noqa: ANN401, D102
+        return node if isinstance(node, ast.expr) else super().visit(node)  # no statement is in an expression
+
     def visit_Assert(self, node: ast.Assert) -> ast.stmt | list[ast.stmt]:  # noqa: D102
         names = part_names(node)
         if not names or isinstance(node.test, ast.Tuple):  # Python itself warns of assert (claim, "message")
@@ -25,7 +29,7 @@ class AssertNamer(ast.NodeTransformer):
         named = ast.Assert(test=_Namer(names).named(node.test), msg=node.msg)
         # Objects must not live longer than they would have without us: a lab may count them.
         forget = ast.Assign(targets=[_store(name) for name in names.values()], value=ast.Constant(None))
-        return [ast.fix_missing_locations(ast.copy_location(new, node)) for new in (named, forget)]
+        return [ast.copy_location(new, node) for new in (named, forget)]  # IPython places what is in them
 
 
 def part_names(statement: ast.Assert) -> dict[ast.expr, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -346,6 +346,7 @@ def _record(test: str, passed: bool, *, tried: bool) -> str:
     return ""
 
 
+@lru_cache(maxsize=4)  # asked several times of the cell that runs
 def _asserts(source: str) -> bool:
     """Whether a cell checks something when it runs: at its top, or in a function that it defines and calls there."""
     if "assert" not in source and "raises" not in source:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 
 from course.examiner import packets
+from course.examiner.cellrun import MAYBE_MAGIC
 from course.lab.failures import MIME
+from course.publishing.layout import labs
+from course.publishing.notebook import read_lab
 from tests.examiner.jobs import panel_of, text_of
 from tests.examiner.submission import Submission
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +53,46 @@ def test_a_cell_runs_as_in_a_notebook(verdict_on):
     assert text_of(verdict) == "__main__ 8\n"
     assert text_of(verdict, "stderr") == "careful\n"
     assert verdict["outputs"][-1]["data"] == {"text/plain": "'value'"}
+
+
+def test_what_is_taken_for_pythons_own_ipython_leaves_as_it_is():
+    plain = [
+        cell.source
+        for lab in labs(REPOSITORY)
+        for cell in read_lab(lab.text).cells
+        if cell.cell_type == "code" and not MAYBE_MAGIC.search(cell.source)
+    ]
+    assert len(plain) > 1000
+    for source in plain:
+        assert TransformerManager().transform_cell(source).rstrip("\n") == source.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "%time 1",
+        "x = 1\n%time 1",
+        "if x:\n    %time 1",
+        "y = %time 1",
+        "y = !ls",
+        "!ls",
+        "!!ls",
+        "?len",
+        "len?",
+        "x = 1\nlen??",
+        "%%time\n1",
+        "/len x",
+        ",len x",
+        ";len x",
+        ">>> x = 1\n>>> x",
+        "In [1]: x = 1",
+        "    x = 1\n    y = 2",
+        "\n\n%time 1",
+    ],
+)
+def test_what_ipython_reads_in_its_own_way_it_gets(source):
+    assert TransformerManager().transform_cell(source).rstrip("\n") != source, "else it tells nothing"
+    assert MAYBE_MAGIC.search(source)
 
 
 def test_programs_that_a_test_starts_are_heard_too(verdict_on):
