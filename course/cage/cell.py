@@ -91,6 +91,7 @@ class Cell:
         self._channel = channel
         self._first = first
         self._main = -1
+        self._schedule = -1  # the main thread's /proc/PID/schedstat
         self._cgroup = cgroup
         self._forget = forget
         self._ending = ending
@@ -107,6 +108,8 @@ class Cell:
         self._channel.go()
         self._main = self._channel.wait_for("ready")
         self.pid = _pid(self._main)
+        with contextlib.suppress(OSError):  # there is none on some kernels
+            self._schedule = os.open(f"/proc/{self.pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
 
     def interrupt(self) -> None:
         """Send SIGINT to the main process; what it has started is not touched."""
@@ -144,7 +147,7 @@ class Cell:
             self._learn_end()
             self._killed = True
             self._cgroup.remove()
-            for descriptor in (self._first, self._main):
+            for descriptor in (self._first, self._main, self._schedule):
                 if descriptor >= 0:
                     os.close(descriptor)
             self._channel.close()
@@ -157,10 +160,11 @@ class Cell:
 
     def starved(self) -> float:
         """Seconds that the main thread was ready to run and the machine did not run it; 0.0 where that is not known."""
-        try:
-            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / _SECOND
-        except (OSError, IndexError):
-            return 0.0
+        with self._lock:
+            try:
+                return 0.0 if self._killed else int(os.pread(self._schedule, 128, 0).split()[1]) / _SECOND
+            except (OSError, IndexError):
+                return 0.0
 
     def cpu_seconds(self) -> float:
         """Seconds of processor time that the cell's processes have used, as far as can be seen."""

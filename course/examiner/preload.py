@@ -19,8 +19,11 @@ PRELOAD = (
     "course.examiner.kernel",
     "course.examiner.undebugged",
     "course.lab.extension",
+    "course.lab.programs",
     "course.lab.serving.server",
     "course.lab.services",
+    "course.lab.sql.drivers.duckdb",
+    "course.lab.terminal.outcome",
     "course.lab.testing",
     "pytest",
 )

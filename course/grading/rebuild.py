@@ -263,8 +263,10 @@ def _filled(known: NotebookNode, submitted: Mapping[str, Any]) -> NotebookNode:
 
 
 def _extra(submitted: Mapping[str, Any]) -> NotebookNode:
-    """A cell that the gradebook does not know."""
-    cell = _MAKERS[submitted["cell_type"]](submitted["source"])
+    """A cell that the gradebook does not know; `_give_ids` gives it its id."""
+    cell = NotebookNode(cell_type=submitted["cell_type"], source=submitted["source"], metadata=NotebookNode())
+    if cell.cell_type == "code":
+        cell.update(outputs=[], execution_count=None)
     if "jupyter" in submitted["metadata"]:  # its text is folded away
         cell.metadata["jupyter"] = nbformat.from_dict(submitted["metadata"]["jupyter"])
     if "attachments" in submitted:
