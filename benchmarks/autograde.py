@@ -17,17 +17,20 @@ Parts:
 
 "Stock" is nbgrader 0.9.6's `nbgrader autograde` with its own preprocessors and nothing of the course's: one notebook after
 the other, each in a kernel started as nbgrader starts it. The time limit for a cell is the course's. No submission of an
-honest class needs the mending that stock lacks. Both begin with a gradebook in which the phase is registered. Run it on
-a quiet machine: everything is measured, nothing is corrected.
+honest class needs the mending that stock lacks. Both begin with a gradebook in which the phase is registered, and with
+all packages compiled to bytecode, as an installation leaves them: stock would else compile what it imports in each kernel,
+wherever Python may not write. Run it on a quiet machine: everything is measured, nothing is corrected.
 """
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import platform
 import statistics
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -368,6 +371,8 @@ def main(
         "load": os.getloadavg(),
     }
     chosen = parts or (*PARTS, "kernel")
+    for packages in (sysconfig.get_path("purelib"), ROOT / "course"):
+        compileall.compile_dir(packages, quiet=2, workers=0)
     if "kernel" in chosen:
         time_kernels(settings, console)
     with tempfile.TemporaryDirectory(prefix="autograde-") as temporary:
