@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,9 +75,15 @@ def probe() -> Level:
     return Level("landlock", tuple(missing), weaker=weaker, own_users=alone["own_user"])
 
 
+@cache
+def found() -> Level:
+    """What `probe` has found, once in a process: it takes a tenth of a second."""
+    return probe()
+
+
 def require_cage() -> Level:
     """The level at which others' work is graded here; raises CageError, in one line, where it must not be."""
-    level = probe()
+    level = found()
     if level.name == "none":
         raise CageError(
             f"Other people's notebooks are not run here, because {level.reason}. What to do: {level.remedy}. "
@@ -91,7 +98,7 @@ def cage_for_own_work() -> tuple[Level | None, str]:
     It is one's own code, which has run in one's own kernel before; so it is never refused, and a cage that would hold
     back honest programs is not used.
     """
-    level = probe()
+    level = found()
     if level.name == "namespaces":
         return level, ""
     return None, f"Your own work runs here without a cage, as in your notebook, because {level.reason}."

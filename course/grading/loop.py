@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from rich.console import Console
 
-from course.cage.level import cage_for_own_work
+from course.cage.level import cage_for_own_work, require_cage
 from course.errors import CourseError
 from course.grading import engine, executors, zygotes
 from course.grading.coordinator import Coordinator, alone
@@ -94,7 +94,7 @@ def grade_class(
     course = engine.course_folder(root)
     most = min(workers or executors.cores(), executors.cores())
     if caged and not scheduler:
-        most = zygotes.level().workers(most)
+        most = require_cage().workers(most)
     autograded = root / "autograded"
     with alone(phase, autograded), engine.log_to(autograded / f"{phase}.log"):
         ready = prepare(course, phase, caged=caged)

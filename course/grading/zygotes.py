@@ -10,13 +10,12 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from typing import Any
 
 from course.cage import CageError, ZygoteDied
 from course.cage.cell import Cell
 from course.cage.host import Zygote
-from course.cage.level import Level, require_cage
+from course.cage.level import require_cage
 from course.examiner.preload import LAST, PRELOAD
 from course.grading.caches import shared
 
@@ -56,8 +55,8 @@ def begin(sets: Iterable[Sequence[str]]) -> None:
     """Begin to start zygotes with these sets of imports, where there is a cage, so that they are ready sooner."""
     with _lock, suppress(CageError):
         for key in {_key(imports) for imports in sets} - _running.keys():
-            if level().name == "namespaces":
-                _running[key] = Zygote(key, shared=shared(), level=level())
+            if require_cage().name == "namespaces":
+                _running[key] = Zygote(key, shared=shared(), level=require_cage())
 
 
 @contextmanager
@@ -74,12 +73,6 @@ def lent(sets: Iterable[Sequence[str]]) -> Iterator[None]:
         yield
     finally:
         close()
-
-
-@cache
-def level() -> Level:
-    """How well this machine holds what is graded; found out once. Raises CageError where it cannot at all."""
-    return require_cage()
 
 
 def close() -> None:
@@ -102,7 +95,7 @@ def _zygote(key: tuple[str, ...]) -> Zygote:
         if key in _running and not _running[key].ready().alive():
             _running.pop(key).close()
         if key not in _lent and key not in _running:
-            _running[key] = Zygote(key, shared=shared(), level=level())
+            _running[key] = Zygote(key, shared=shared(), level=require_cage())
         return (_lent.get(key) or _running[key]).ready()
 
 

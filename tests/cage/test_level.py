@@ -85,6 +85,14 @@ def without(preparation: str) -> str:
 NO_NAMESPACES = "denied(flags=('clone', 'unshare'))"
 
 
+@pytest.fixture(autouse=True)
+def forgotten():
+    """What was found out of this machine before, and what a test makes of it."""
+    level.found.cache_clear()
+    yield
+    level.found.cache_clear()
+
+
 class TestHere:
     @pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
     def test_a_machine_that_gives_all(self):
@@ -272,6 +280,7 @@ def test_own_work_is_caged_where_that_harms_nobody(monkeypatch):
     monkeypatch.setattr(level, "probe", lambda: best)
     assert level.cage_for_own_work() == (best, "")
     monkeypatch.setattr(level, "probe", lambda: dataclasses.replace(best, name="landlock"))
+    level.found.cache_clear()
     chosen, note = level.cage_for_own_work()
     assert chosen is None
     assert note

@@ -170,8 +170,7 @@ def test_all_processes_share_the_imports_of_one(tiny, monkeypatch, tmp_path):
 
 def test_without_a_cage_own_work_is_graded_and_others_is_not(tiny, capsys, monkeypatch):
     none = Level("none", (Missing("this system has no cage for them", "grade in a Linux container"),))
-    monkeypatch.setattr("course.cage.level.probe", lambda: none)
-    zygotes.level.cache_clear()
+    monkeypatch.setattr("course.cage.level.found", lambda: none)
     quick.install(monkeypatch)
     monkeypatch.setattr(loop, "build", lambda *_: None)
     work = tiny.hand_in("ann")
