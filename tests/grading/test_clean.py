@@ -260,6 +260,25 @@ def test_a_notebook_that_cannot_be_graded_leaves_a_stub_that_says_why(root, fold
     assert (root / "set_aside" / "ann" / PHASE / "lab.ipynb").read_bytes() == content
 
 
+@pytest.mark.parametrize("inside", [(), ("lab.ipynb",)])
+def test_a_folder_with_a_notebooks_name_leaves_a_stub_too(root, folder, inside):
+    """And what comes after it is cleaned as ever: an error here would let all of it through."""
+    first, last = folder / "a.ipynb", folder / "lab.ipynb"
+    first.mkdir()
+    for name in inside:
+        (first / name).write_text(WORK)
+    last.write_text("not JSON")
+    notebooks = [str(first), str(last)]
+    clean_submission(notebooks=notebooks)
+    assert notebooks == [str(first), str(last)]
+    assert clean.is_stub(nbformat.read(first, 4))
+    assert clean.is_stub(nbformat.read(last, 4))
+    assert (root / "set_aside" / "ann" / PHASE / "a.ipynb").is_dir()
+    assert names(root / "set_aside" / "ann" / PHASE) == sorted(
+        ["lab.ipynb", *(f"a.ipynb/{name}" for name in inside)]
+    )
+
+
 def test_a_notebook_that_nbgrader_might_choke_on_leaves_a_plain_copy(root, folder):
     path = folder / "lab.ipynb"
     work = notebook("one")
