@@ -9,9 +9,9 @@
 .PHONY: lab teach test test-all lock
 
 VENV = .venv
-UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint requirements.lock --compile-bytecode
+UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint requirements.lock
 # What runs in the cage cannot write bytecode: it would be compiled each time that something is graded.
-BYTECODE = $(VENV)/bin/python -m compileall -q course
+BYTECODE = $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib course || true
 
 lab: $(VENV)/.student
 	@$(VENV)/bin/course lab $${PORT:+--port "$$PORT"} $${HEADLESS:+--headless}

@@ -75,9 +75,16 @@ def probe() -> Level:
     return Level("landlock", tuple(missing), weaker=weaker, own_users=alone["own_user"])
 
 
-@cache
 def found() -> Level:
-    """What `probe` has found, once in a process: it takes a tenth of a second."""
+    """What `probe` has found, which takes a tenth of a second; it is asked again only while that is nothing."""
+    level = _probed()
+    if level.name == "none":  # what is missing may be installed, or was missing for a moment
+        _probed.cache_clear()
+    return level
+
+
+@cache
+def _probed() -> Level:
     return probe()
 
 

@@ -356,6 +356,7 @@ class Runner:
         finally:
             for name, file in files.items():
                 written = os.pread(file, _MOST_TEXT, 0).decode(errors="replace")
+                os.close(file)
                 if written:
                     self._shell.outputs.write(name, written)
 

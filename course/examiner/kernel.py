@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
@@ -98,18 +98,28 @@ class QuietStream(OutStream):
 
     def flush(self) -> None:
         """Send what was written; what comes after it is sent later."""
-        with self._alone():
-            is_empty = not self._buffers
-        if not is_empty:
+        if not self._is_empty():
             super().flush()  # type: ignore[no-untyped-call]
 
     def _flush(self) -> None:
-        with self._alone():
+        if self._is_fork():
+            super()._flush()  # type: ignore[no-untyped-call]
+            return
+        with self._turn:
             super()._flush()  # type: ignore[no-untyped-call]
 
-    def _alone(self) -> AbstractContextManager[object]:
-        """Nobody else's turn; in a fork there is nobody else, as the thread was not forked."""
-        return self._turn if os.getpid() == self._master_pid else nullcontext()
+    def _is_empty(self) -> bool:
+        """Whether all that was written is on its way; False where that cannot be found out in time."""
+        if self._is_fork() or not self._turn.acquire(timeout=self.flush_timeout):
+            return False
+        try:
+            return not self._buffers
+        finally:
+            self._turn.release()
+
+    def _is_fork(self) -> bool:
+        """In a fork there is nobody else whose turn it could be, as the thread was not forked."""
+        return os.getpid() != self._master_pid
 
 
 class _ExaminedApp(IPKernelApp):

@@ -88,9 +88,9 @@ NO_NAMESPACES = "denied(flags=('clone', 'unshare'))"
 @pytest.fixture(autouse=True)
 def forgotten():
     """What was found out of this machine before, and what a test makes of it."""
-    level.found.cache_clear()
+    level._probed.cache_clear()
     yield
-    level.found.cache_clear()
+    level._probed.cache_clear()
 
 
 class TestHere:
@@ -280,7 +280,17 @@ def test_own_work_is_caged_where_that_harms_nobody(monkeypatch):
     monkeypatch.setattr(level, "probe", lambda: best)
     assert level.cage_for_own_work() == (best, "")
     monkeypatch.setattr(level, "probe", lambda: dataclasses.replace(best, name="landlock"))
-    level.found.cache_clear()
+    level._probed.cache_clear()
     chosen, note = level.cage_for_own_work()
     assert chosen is None
     assert note
+
+
+def test_a_machine_that_has_got_its_cage_is_asked_again(monkeypatch):
+    """A server that grades may run for weeks."""
+    answers = [Level("none"), Level("none"), Level("namespaces"), Level("none")]
+    monkeypatch.setattr(level, "probe", lambda: answers.pop(0))
+    for _ in range(2):
+        with pytest.raises(CageError):
+            level.require_cage()
+    assert [level.require_cage().name for _ in range(2)] == ["namespaces"] * 2

@@ -170,6 +170,14 @@ def test_much_text_is_cut(verdict_on):
     assert text_of(verdict).endswith("(more was printed than is shown)\n")
 
 
+def test_a_notebook_may_have_any_number_of_tests(verdict_on):
+    count = "import os\nprint(len(os.listdir('/proc/self/fd')))"
+    few = verdict_on(count)["outputs"]
+    for _ in range(20):
+        verdict_on("print('something')")
+    assert verdict_on(count)["outputs"] == few
+
+
 def test_names_of_one_test_are_not_those_of_the_next(verdict_on):
     assert verdict_on("left_over = 1")["passed"]
     verdict = verdict_on("left_over")

@@ -1,5 +1,8 @@
 """The gradebook is told of a phase's labs when they, or what it knows of them, have changed, and only then."""
 
+import sqlite3
+from contextlib import closing
+
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
@@ -54,6 +57,60 @@ def test_a_changed_setting_is_told(tiny, told):
         settings.write("\nc.ClearSolutionsByLanguage.enforce_metadata = False\n")
     registered(folder_of(tiny), TINY)
     assert told == [TINY, TINY]
+
+
+@pytest.mark.parametrize("name", ["source/{}/autotests.yml", "autotests.yml", "source/{}/prices.csv"])
+def test_a_changed_file_that_a_step_may_read_is_told(tiny, told, name):
+    registered(folder_of(tiny), TINY)
+    (tiny.root / name.format(TINY)).write_text("changed: true")
+    registered(folder_of(tiny), TINY)
+    assert told == [TINY, TINY]
+
+
+def test_what_changes_while_it_is_told_is_told_again(tiny, monkeypatch):
+    path = tiny.root / "source" / TINY / "b-greet.ipynb"
+    before = path.read_bytes()
+    register = engine.register
+
+    def just_before(folder, phase):
+        path.write_bytes(before.replace(b"Hello Ada", b"Goodbye Ada"))
+        register(folder, phase)
+
+    monkeypatch.setattr(engine, "register", just_before)
+    registered(folder_of(tiny), TINY)
+    monkeypatch.setattr(engine, "register", register)
+    path.write_bytes(before)
+    assert "Hello Ada" in registered(folder_of(tiny), TINY)["b-greet"].cells[1].source
+
+
+def test_a_damaged_or_missing_memory_only_takes_longer(tiny, told, tmp_path_factory):
+    place = tmp_path_factory.mktemp("own")
+    folder = engine.private_folder(place, tiny.root)
+    make_gradebook(folder, TINY, place / "gradebook.db")
+    kept = list((tiny.root / ".cache" / "registered").iterdir())
+    assert {path.suffix for path in kept} == {".txt", ".db"}
+    for damage in (b"\xff\xfe", kept[0].read_bytes()[:40] + bytes(8192)):
+        for path in kept:
+            path.write_bytes(damage)
+        make_gradebook(folder, TINY, place / "gradebook.db")
+        assert registered(folder, TINY) == engine.labs(folder_of(tiny), TINY)
+    assert told == [TINY] * 3
+
+
+def test_a_new_gradebook_is_none_of_the_journal_that_an_old_one_left(tiny, tmp_path_factory):
+    place = tmp_path_factory.mktemp("own")
+    folder = engine.private_folder(place, tiny.root)
+    path = place / "gradebook.db"
+    make_gradebook(folder, TINY, path)
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("PRAGMA cache_size = 1")
+        old.executemany("INSERT INTO student (id) VALUES (?)", [(f"s{n}" * 50,) for n in range(500)])
+        journal = path.with_name("gradebook.db-journal").read_bytes()
+    path.with_name("gradebook.db-journal").write_bytes(journal)
+    make_gradebook(folder, TINY, path)
+    assert not path.with_name("gradebook.db-journal").exists()
+    with closing(sqlite3.connect(path)) as new:
+        assert new.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_a_gradebook_that_knows_something_else_is_told(tiny, told):

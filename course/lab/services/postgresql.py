@@ -277,12 +277,12 @@ def _make_cluster(programs: Path, folder: Path, user: int | None) -> str:
 
 
 def _copy_file(source: str, target: str) -> None:
-    """Copy what is in a file: half of what `shutil` takes for a thousand small ones."""
-    reading, writing = (
-        os.open(source, os.O_RDONLY),
-        os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600),
-    )
-    with open(reading, "rb", buffering=0) as file, open(writing, "wb") as copy:  # noqa: PTH123
+    """Copy what is in a file: two thirds of what `shutil` takes for a thousand small ones."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with (
+        open(source, "rb", buffering=0) as file,  # noqa: PTH123 - quickly
+        open(os.open(target, flags, 0o600), "wb") as copy,  # noqa: PTH123
+    ):
         copy.write(file.read())
 
 
