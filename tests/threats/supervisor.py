@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import re
 import subprocess
 import sys
@@ -54,12 +55,23 @@ def main(report: str, seconds: str, *command: str) -> None:
 
 
 def _left() -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if child.status() != psutil.STATUS_ZOMBIE:
-                found.append(child)
-    return found
+    """What still runs below this process: none only if the kernel says so.
+
+    A list of processes is read one by one, so a process whose parent ends meanwhile can be missing from it.
+    """
+    while _has_children():
+        if found := psutil.Process().children(recursive=True):
+            return found
+    return []
+
+
+def _has_children() -> bool:
+    """Whether this process has a child, those that have ended being put away first."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        return True
+    return False
 
 
 def _name(process: psutil.Process) -> str:
