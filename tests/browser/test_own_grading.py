@@ -17,6 +17,13 @@ pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)  # a busy machine takes its time
 
 LAB = "01-small/01a-money"
+SERVE = """
+from fastapi import FastAPI
+from course.lab import serve
+app = FastAPI()
+server = serve(app)
+server
+"""
 WITH_TAX = "def with_tax(cents):\n    return max(cents, 0) * 110 // 100"
 
 
@@ -70,3 +77,22 @@ def test_what_goes_wrong_is_said_and_it_can_be_stopped(jupyterlab: Any, page: Pa
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("alert").filter(has_text="You stopped it")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_the_lab_keeps_its_half_beside_a_server_and_the_points(jupyterlab: Any, page: Page, root: Path) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    lab = jupyterlab(root / "work")
+    lab.open(page, f"{LAB}.ipynb")
+    lab.write(page, "with-tax", SERVE)
+    lab.run(page, "with-tax")
+    expect(page.get_by_title("Page of the server app")).to_be_visible()
+    width = "() => document.querySelector('.jp-NotebookPanel').offsetWidth"
+    half = page.evaluate(width)
+
+    grade = page.get_by_role("button", name="Grade my work")
+    expect(grade).to_be_in_viewport()
+    grade.click()
+    expect(page.get_by_role("heading", name="01-small: 0 of 6 points")).to_be_visible(timeout=60_000)
+    shot(page, "own-grading-beside-a-server")
+    assert page.evaluate(width) == half
+    expect(grade).to_be_in_viewport()

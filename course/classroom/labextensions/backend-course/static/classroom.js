@@ -1,6 +1,7 @@
 // "Grade my work": runs all tests on the lab's phase, and shows the points and the feedback beside the lab. In a
 // classroom, the way to nbgrader's list of assignments, where work is handed in.
 
+import { addBeside } from "./beside.js";
 import { courseMenu } from "./menu.js";
 import { element } from "./dom.js";
 import { ask, shared } from "./jupyterlab.js";
@@ -62,7 +63,8 @@ function toolbarButton(app, panel, ToolbarButton) {
     },
   });
   button.addClass("course-grade-button");
-  panel.toolbar.insertAfter("cellType", "course-grade", button) || panel.toolbar.addItem("course-grade", button);
+  // not at the end: in a narrow window that is behind the toolbar's "..."
+  panel.toolbar.insertAfter("run", "course-grade", button) || panel.toolbar.addItem("course-grade", button);
   return button;
 }
 
@@ -80,7 +82,7 @@ function gradesView(app, MainAreaWidget, Widget) {
         shown.title.closable = true;
         shown.content.addClass("course-home");
         shown.content.addClass("course-grades");
-        app.shell.add(shown, "main", { mode: "split-right", ref: panel.id });
+        addBeside(app, panel, shown);
       }
       app.shell.activateById(shown.id);
       return shown.content.node;

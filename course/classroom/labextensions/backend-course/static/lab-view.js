@@ -1,5 +1,6 @@
 // The lab's surroundings: its outline on the left, and on the right the server that its code runs.
 
+import { addBeside } from "./beside.js";
 import { shared } from "./jupyterlab.js";
 import { element } from "./dom.js";
 
@@ -84,7 +85,6 @@ function showServers(app, panel, classes) {
   panel.disposed.connect(() => [...views.values()].forEach((view) => view.dispose()));
 }
 
-// The first server of a lab opens on its right, the others as tabs there.
 function openView(app, panel, name, views, { MainAreaWidget, Widget }) {
   const content = new Widget();
   const view = new MainAreaWidget({ content });
@@ -92,8 +92,7 @@ function openView(app, panel, name, views, { MainAreaWidget, Widget }) {
   view.title.label = `Server: ${name}`;
   view.title.closable = true;
   view.course = serverView(content.node, name);
-  const neighbour = [...views.values()].at(-1);
-  app.shell.add(view, "main", neighbour ? { ref: neighbour.id } : { ref: panel.id, mode: "split-right" });
+  addBeside(app, panel, view);
   app.shell.activateById(panel.id); // the cursor stays in the lab
   views.set(name, view);
   view.disposed.connect(() => views.delete(name));
