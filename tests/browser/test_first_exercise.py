@@ -14,6 +14,7 @@ from tests.browser.pages import PROJECT, shot, student_folder
 pytestmark = pytest.mark.browser
 
 LAB = "00-computer-and-internet/00a-request-and-response"
+CLEAR = "rgba(0, 0, 0, 0)"
 REQUEST = "%%http shop --name third_product\nGET /products/{} HTTP/1.1\nAccept-Language: en"
 
 
@@ -39,11 +40,15 @@ def test_from_the_home_to_the_first_pass(jupyterlab: Any, page: Page, tmp_path: 
     lab.run(page, "third-product")
     unsolved = lab.run(page, "third-product-visible")
     expect(unsolved.first).to_contain_text("Write it in the place of the comment")
+    expect(unsolved.last).to_have_css("background-color", CLEAR)
+    unsolved.first.scroll_into_view_if_needed()
+    shot(page, "not-solved-yet")
 
     lab.write(page, "third-product", REQUEST.format(4))
     lab.run(page, "third-product")
     wrong = lab.run(page, "third-product-visible")
     expect(wrong.first).to_contain_text("Not yet")
+    expect(wrong.last).not_to_have_css("background-color", CLEAR)
     wrong.first.scroll_into_view_if_needed()
     shot(page, "wrong-product")
 
