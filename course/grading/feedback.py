@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup
-from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
@@ -195,6 +196,13 @@ class FeedbackExporter(HTMLExporter):
         }
         config.NbConvertBase.display_data_priority = list(FORMS)
         return config
+
+    def from_notebook_node(  # type: ignore[override]  # as in nbconvert itself
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **options: object
+    ) -> tuple[str, dict[str, Any]]:
+        """As HTMLExporter's, which reads its page once more to add attributes: ours come with the template."""
+        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3"))  # type: ignore[no-untyped-call]
+        return TemplateExporter.from_notebook_node(self, nb, resources, **options)
 
 
 def verdict(result: ExerciseResult | Outcome) -> str:

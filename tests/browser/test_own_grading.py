@@ -79,7 +79,9 @@ def test_what_goes_wrong_is_said_and_it_can_be_stopped(jupyterlab: Any, page: Pa
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
-def test_the_lab_keeps_its_half_beside_a_server_and_the_points(jupyterlab: Any, page: Page, root: Path) -> None:
+def test_the_lab_keeps_its_half_beside_a_server_and_the_points(
+    jupyterlab: Any, page: Page, root: Path
+) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     lab = jupyterlab(root / "work")
     lab.open(page, f"{LAB}.ipynb")

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain
 
@@ -608,6 +609,15 @@ def test_a_picture_that_a_student_attached_is_shown():
     cell.attachments = {"a.png": {"image/png": "iVBORw0KGgo="}}
     tree = BeautifulSoup(page_of(cell), "html.parser")
     assert tree.select_one(".text img")["src"] == "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/svg+xml"])
+def test_a_picture_that_a_cell_put_out_is_shown_and_can_be_read_out(kind):
+    content = b64encode(b"<svg/>").decode()
+    picture = displaying({kind: "<svg/>" if kind == "image/svg+xml" else content})
+    shown_as = BeautifulSoup(page_of(picture), "html.parser").select_one(".cell img")
+    assert shown_as["src"] == f"data:{kind};base64,{content}"
+    assert shown_as["alt"] == "A picture that this cell put out"
 
 
 def test_a_panel_keeps_its_looks():
