@@ -148,7 +148,6 @@ def shown(path: Path, folder: Path) -> str:
 _ONLY_NEEDED = "hand in only what the lab needs"
 _LINK = "is a link", "hand in the folder itself"
 _DEVICE = "is a link or a device", "hand in the file itself"
-_FOLDER = "is a folder", "hand in the notebook itself"
 _HARD_LINK = "is a hard link, another name of a file that may be elsewhere", "hand in a copy of the file"
 _NO_RIGHT = "cannot be read", "give the instructor the right to read it"
 _NO_NAME = "has a name that cannot be written down", "give it a name of letters and digits"
@@ -290,9 +289,6 @@ class _Folder:
         except Unreadable as error:
             found = _stub(f"It {error.reason}", error.remedy)
             self.set_aside(path, (error.reason, error.remedy))
-        except IsADirectoryError:
-            found = _stub(f"It {_FOLDER[0]}", _FOLDER[1])
-            self.set_aside(path, _FOLDER)
         else:
             if _is_simple(path):
                 return True

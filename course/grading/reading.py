@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 MAX_BYTES = 50_000_000
 MAX_CELLS = 10_000
@@ -78,22 +78,32 @@ def read_bytes(path: Path) -> bytes:
     Raises Unreadable where that is no ordinary one, or it is too big; FileNotFoundError where there is none.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
+        with open(path, "rb", opener=_no_link) as file:
+            return _content(file)
+    except (FileNotFoundError, Unreadable):
         raise
+    except IsADirectoryError:
+        raise Unreadable("is a folder", "hand in the notebook itself") from None
     except OSError as error:
         linked = error.errno in (errno.ELOOP, errno.ENXIO)
         reason = "is a link or a device" if linked else "cannot be read"
         raise Unreadable(reason, "hand in the file itself, and let the instructor read it") from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unreadable("is a link or a device", "hand in the file itself")
-        if status.st_size > MAX_BYTES:
-            size = status.st_size // 1_000_000
-            limit = MAX_BYTES // 1_000_000
-            raise Unreadable(f"is too big with its {size} MB, at most {limit} are graded", _CLEAR)
-        return file.read(MAX_BYTES)
+
+
+def _content(file: BinaryIO) -> bytes:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("is a link or a device", "hand in the file itself")
+    if status.st_size > MAX_BYTES:
+        size = status.st_size // 1_000_000
+        limit = MAX_BYTES // 1_000_000
+        raise Unreadable(f"is too big with its {size} MB, at most {limit} are graded", _CLEAR)
+    return file.read(MAX_BYTES)
+
+
+def _no_link(path: str, flags: int) -> int:
+    """An `opener` that follows no link, and does not wait for a device; Windows has neither flag."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def parse(data: bytes) -> Plain:
