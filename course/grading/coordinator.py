@@ -29,10 +29,10 @@ from course.grading import engine, jobs, marking
 from course.grading.clean import records
 from course.grading.executors import LostJob, Workers
 from course.grading.feedback import problem_page
-from course.grading.gradebook import MAKE_ROOM, RunGradebook, Scores, save
+from course.grading.gradebook import MAKE_ROOM, RunGradebook, Scores, by_hand, save
 from course.grading.intake import Problem, Submission
 from course.grading.jobs import PageJob, Report
-from course.grading.marking import Phase
+from course.grading.marking import Marked, Phase
 from course.grading.progress import Watch
 from course.grading.rendering import Recorded
 
@@ -49,7 +49,10 @@ _OF_CONTENT = (
 
 @dataclass
 class _Paper:
-    """A submission on its way. `notebooks` are the executed ones, until they are written and their pages handed out."""
+    """A submission on its way.
+
+    `notebooks` are the executed ones, until they are written and their pages handed out; afterwards only their names.
+    """
 
     submission: Submission
     fingerprint: str
@@ -57,6 +60,7 @@ class _Paper:
     waiting: set[str] = field(default_factory=set)
     notebooks: dict[str, bytes] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
+    by_hand: str = ""
     pages: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -74,18 +78,27 @@ class Coordinator:
         self._late = engine.late_penalties(phase.folder)
         self._autograded, self._feedback = engine.stores(phase.folder, phase.name)
 
-    def grade(self, submissions: Iterable[Submission]) -> dict[str, tuple[Problem, ...]]:
+    def grade(
+        self, submissions: Iterable[Submission], outdated: Iterable[tuple[Submission, Marked]] = ()
+    ) -> dict[str, tuple[Problem, ...]]:
         """Grade all of these, and return what was wrong with each, by student.
+
+        Of those that are `outdated` only the feedback is made anew: they are graded, and a teacher gave points since.
 
         Raises CourseError where nobody can be graded: there is no cage, the gradebook is locked, the disk is full. What
         was graded before that is kept.
         """
-        waiting = deque(submissions)
+        waiting = deque(
+            [
+                *(partial(self._begin, each) for each in submissions),
+                *(partial(self._begin_pages, *each) for each in outdated),
+            ]
+        )
         self._watch.begin(len(waiting))
         with _no_room_explained(self._phase.folder.root):
             while waiting or self._running:
                 while waiting and len(self._running) < _IN_FLIGHT * max(1, self._workers.count()):
-                    self._begin(waiting.popleft())
+                    waiting.popleft()()
                 self._collect()
         return self._problems
 
@@ -160,25 +173,49 @@ class Coordinator:
                 self._keep(self._autograded, phase.folder.autograded, submission, others | kept)
             else:
                 self._keep(self._autograded, phase.folder.autograded, submission, {})
-            recorded = self._gradebook.change(partial(self._write, paper))
-            readers = {lab: secrets.token_hex(16) for lab in paper.notebooks}
-            pages = {
-                lab: PageJob(notebook, recorded[lab], phase.name, lab, readers[lab]).pack()
-                for lab, notebook in paper.notebooks.items()
-            }
-            paper.waiting = set(pages)
-            for lab, job in pages.items():
-                page = self._workers.submit(jobs.make_page, job)
-                self._running[page] = partial(self._page_made, paper, lab, readers[lab])
-            if not paper.notebooks:
-                self._finish(paper)
-            paper.notebooks = dict.fromkeys(paper.notebooks, b"")
+            recorded, paper.by_hand = self._gradebook.change(partial(self._write, paper))
+            self._hand_out_pages(paper, recorded)
 
-    def _write(self, paper: _Paper, gradebook: Gradebook) -> dict[str, Recorded]:
+    def _begin_pages(self, submission: Submission, marked: Marked) -> None:
+        """Hand out the feedback pages of a submission that is graded."""
+        paper = _Paper(submission, "", list(marked.problems))
+        with self._by_itself(paper):
+            paper.fingerprint = marking.fingerprint(self._phase, submission)
+            recorded, paper.by_hand = self._gradebook.change(partial(self._read, paper))
+            kept = self._phase.folder.autograded(submission.student, submission.phase)
+            notebooks = {lab: kept / f"{lab}.ipynb" for lab in recorded}
+            paper.notebooks = {lab: path.read_bytes() for lab, path in notebooks.items() if path.exists()}
+            self._hand_out_pages(paper, recorded)
+
+    def _hand_out_pages(self, paper: _Paper, recorded: Mapping[str, Recorded]) -> None:
+        readers = {lab: secrets.token_hex(16) for lab in paper.notebooks}
+        pages = {
+            lab: PageJob(notebook, recorded[lab], self._phase.name, lab, readers[lab]).pack()
+            for lab, notebook in paper.notebooks.items()
+        }
+        paper.waiting = set(pages)
+        for lab, job in pages.items():
+            page = self._workers.submit(jobs.make_page, job)
+            self._running[page] = partial(self._page_made, paper, lab, readers[lab])
+        if not paper.notebooks:
+            self._finish(paper)
+        paper.notebooks = dict.fromkeys(paper.notebooks, b"")
+
+    def _write(self, paper: _Paper, gradebook: Gradebook) -> tuple[dict[str, Recorded], str]:
         submission, phase = paper.submission, self._phase
         graded = {lab: paper.scores.get(lab) for lab in phase.labs}
         notebooks = save(gradebook, phase.name, submission.student, submission.timestamp, graded, self._late)
-        return {lab: Recorded.of(notebooks[lab]) for lab in paper.scores}
+        recorded = {lab: Recorded.of(notebooks[lab]) for lab in paper.scores}
+        return recorded, self._by_hand(gradebook, submission.student)
+
+    def _read(self, paper: _Paper, gradebook: Gradebook) -> tuple[dict[str, Recorded], str]:
+        student = paper.submission.student
+        notebooks = gradebook.find_submission(self._phase.name, student).notebooks
+        recorded = {notebook.name: Recorded.of(notebook) for notebook in notebooks}
+        return recorded, self._by_hand(gradebook, student)
+
+    def _by_hand(self, gradebook: Gradebook, student: str) -> str:
+        return by_hand(gradebook, self._phase.name, student).get(student, "")
 
     def _page_made(self, paper: _Paper, lab: str, reader: str, future: Future[bytes]) -> None:
         """A page came back; when it was the submission's last, write them all."""
@@ -207,12 +244,13 @@ class Coordinator:
         with self._by_itself(paper):
             submission, phase = paper.submission, self._phase
             pages = {f"{lab}.html": page for lab, page in paper.pages.items()}
-            for lab in phase.labs.keys() - paper.scores.keys():
+            for lab in phase.labs.keys() - paper.notebooks.keys():
                 why = [problem for problem in paper.problems if problem.file == f"{lab}.ipynb"]
                 pages[f"{lab}.html"] = problem_page(submission.student, phase.name, lab, why)
             self._keep(self._feedback, phase.folder.feedback, submission, pages | _records(submission))
-            if paper.scores:
-                marking.write_record(phase, submission, paper.fingerprint, paper.problems)
+            if paper.notebooks:
+                marked = Marked(tuple(paper.problems), paper.by_hand)
+                marking.write_record(phase, submission, paper.fingerprint, marked)
             self._problems[submission.student] = tuple(paper.problems)
             self._watch.one_more()
 

@@ -5,6 +5,7 @@ What is written is what nbgrader's SaveAutoGrades and AssignLatePenalties write.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import time
@@ -32,7 +33,7 @@ from nbgrader.api import (
 )
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import parse_utc
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, or_
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import scoped_session, sessionmaker
 
@@ -203,6 +204,32 @@ def _punish(
         penalty = late.plugin_inst.late_submission_penalty(student, notebook.score, seconds)
         if penalty is not None:
             notebook.late_submission_penalty = late._check_late_penalty(notebook, penalty)
+
+
+def by_hand(gradebook: Gradebook, phase: str, student: str | None = None) -> dict[str, str]:
+    """By student a digest of the points and comments that a teacher gave in a phase; who has none is not there.
+
+    Of all students, or of one.
+    """
+    mine = [SubmittedAssignment.student_id == student] if student else []
+    given: dict[str, list[str]] = {}
+    for kind, columns in (
+        (Grade, (Grade.manual_score, Grade.extra_credit)),
+        (Comment, (Comment.manual_comment,)),
+    ):
+        rows = (
+            gradebook.db.query(SubmittedAssignment.student_id, kind.notebook_id, kind.cell_id, *columns)
+            .join(SubmittedNotebook, kind.notebook_id == SubmittedNotebook.id)
+            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            .filter(Assignment.name == phase, or_(*(column.is_not(None) for column in columns)), *mine)
+        )
+        for student, *mark in rows:
+            given.setdefault(student, []).append(repr(mark))
+    return {
+        student: hashlib.sha256("\n".join(sorted(marks)).encode()).hexdigest()
+        for student, marks in given.items()
+    }
 
 
 def make_tables(url: str) -> None:

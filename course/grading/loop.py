@@ -6,7 +6,7 @@ Every student and every lab is graded on its own, so that none can stop the othe
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from course.errors import CourseError
 from course.grading import engine, executors, zygotes
 from course.grading.coordinator import Coordinator, alone
 from course.grading.executors import LostJob, Workers
-from course.grading.gradebook import RunGradebook
+from course.grading.gradebook import RunGradebook, by_hand
 from course.grading.intake import Problem, Submission
-from course.grading.marking import Phase, look, marked_before, prepare
+from course.grading.marking import Marked, Phase, look, marked_before, prepare
 from course.grading.progress import Watch
 from course.grading.reference import learn
 from course.grading.registration import make_gradebook
@@ -99,11 +99,14 @@ def grade_class(
     with alone(phase, autograded), engine.log_to(autograded / f"{phase}.log"):
         ready = prepare(course, phase, caged=caged)
         submissions = [look(ready, folder.parent.name, folder) for folder in folders]
-        problems = {} if force else _marked_before(ready, submissions)
+        marked = {} if force else _marked_before(ready, submissions)
+        problems = {student: each.problems for student, each in marked.items()}
         strangers = engine.strangers(course, (each.student for each in submissions))
         problems |= dict.fromkeys(strangers, (_STRANGER,))
         waiting = [each for each in submissions if each.student not in problems]
-        problems |= _mark(ready, waiting, watch or Watch(), most, scheduler)
+        problems |= _mark(
+            ready, waiting, watch or Watch(), most, scheduler, _outdated(ready, submissions, marked)
+        )
         scores = engine.class_scores(course, phase)
     students = tuple(
         StudentGrades(
@@ -156,32 +159,53 @@ def grade_own_work(root: Path, phase: str) -> int:
     return 0 if graded else 1
 
 
-def _marked_before(phase: Phase, submissions: Sequence[Submission]) -> dict[str, tuple[Problem, ...]]:
-    """The problems of those submissions that have not changed since they were graded, by student."""
+def _marked_before(phase: Phase, submissions: Sequence[Submission]) -> dict[str, Marked]:
+    """What is kept of those submissions that have not changed since they were graded, by student."""
     earlier = {each.student: marked_before(phase, each) for each in submissions}
-    return {student: problems for student, problems in earlier.items() if problems is not None}
+    return {student: marked for student, marked in earlier.items() if marked is not None}
+
+
+def _outdated(
+    phase: Phase, submissions: Sequence[Submission], marked: Mapping[str, Marked]
+) -> list[tuple[Submission, Marked]]:
+    """Those whose feedback does not have the points and words that a teacher has given by now."""
+    with phase.folder.gradebook() as gradebook:
+        given = by_hand(gradebook, phase.name)
+    return [
+        (each, found)
+        for each in submissions
+        if (found := marked.get(each.student)) and found.by_hand != given.get(each.student, "")
+    ]
 
 
 def _mark(
-    phase: Phase, submissions: Sequence[Submission], watch: Watch, most: int, scheduler: str | None = None
+    phase: Phase,
+    submissions: Sequence[Submission],
+    watch: Watch,
+    most: int,
+    scheduler: str | None = None,
+    outdated: Sequence[tuple[Submission, Marked]] = (),
 ) -> dict[str, tuple[Problem, ...]]:
-    """Grade submissions with at most so many processes here, or on a cluster; returns the problems by student."""
-    if not submissions:
+    """Grade submissions with at most so many processes here, or on a cluster; returns the problems by student.
+
+    Of those that are `outdated` only the feedback is made anew.
+    """
+    if not submissions and not outdated:
         return {}
     if scheduler:
         with executors.cluster(scheduler, phase.deadline) as workers:
             taught = phase.taught(partial(_learned, workers))
-            return _mark_with(workers, taught, submissions, watch)
+            return _mark_with(workers, taught, watch, submissions, outdated)
     # in processes, as it starts threads: none may be here when those that grade are forked
     with executors.processes(1, phase.deadline) as workers:
         taught = phase.taught(partial(_learned, workers))
     wanted = {lab for each in submissions for lab in each.files if phase.caged}
-    count = min(most, len(submissions) * len(phase.labs))
+    count = min(most, (len(submissions) + len(outdated)) * len(phase.labs))
     with (
         zygotes.lent(taught.labs[lab].imports for lab in wanted),
         executors.processes(count, phase.deadline) as workers,
     ):
-        return _mark_with(workers, taught, submissions, watch)
+        return _mark_with(workers, taught, watch, submissions, outdated)
 
 
 def _learned(workers: Workers, job: bytes) -> bytes:
@@ -192,7 +216,11 @@ def _learned(workers: Workers, job: bytes) -> bytes:
 
 
 def _mark_with(
-    workers: Workers, phase: Phase, submissions: Sequence[Submission], watch: Watch
+    workers: Workers,
+    phase: Phase,
+    watch: Watch,
+    submissions: Sequence[Submission],
+    outdated: Sequence[tuple[Submission, Marked]],
 ) -> dict[str, tuple[Problem, ...]]:
     with watch, RunGradebook(phase.folder.database, phase.folder.course_id) as gradebook:
-        return Coordinator(phase, gradebook, workers, watch).grade(submissions)
+        return Coordinator(phase, gradebook, workers, watch).grade(submissions, outdated)

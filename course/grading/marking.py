@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -151,20 +151,29 @@ def not_graded(lab: str, reason: str) -> Problem:
     )
 
 
-def marked_before(phase: Phase, submission: Submission) -> tuple[Problem, ...] | None:
-    """The problems found when these very files were graded against these very tests; None where they were not."""
+@dataclass(frozen=True)
+class Marked:
+    """What is kept of a grading: its problems, and as a digest what its pages tell of a teacher's own points and words."""
+
+    problems: tuple[Problem, ...]
+    by_hand: str
+
+
+def marked_before(phase: Phase, submission: Submission) -> Marked | None:
+    """What came of it when these very files were graded against these very tests; None where they were not."""
     try:
         earlier = json.loads(_record(phase, submission).read_text(encoding="utf-8"))
         if earlier["fingerprint"] != fingerprint(phase, submission):
             return None
-        return tuple(Problem(**problem) for problem in earlier["problems"])
+        problems = tuple(Problem(**problem) for problem in earlier["problems"])
+        return Marked(problems, str(earlier.get("by_hand", "")))
     except Exception:  # there is none, or none of ours: nbgrader's command copies whatever has its name
         return None
 
 
-def write_record(phase: Phase, submission: Submission, found: str, problems: Sequence[Problem]) -> None:
+def write_record(phase: Phase, submission: Submission, found: str, marked: Marked) -> None:
     """Note down that a submission is graded; `found` was its fingerprint when it was read."""
-    content = {"fingerprint": found, "problems": [asdict(problem) for problem in problems]}
+    content = {"fingerprint": found, **asdict(marked)}
     write_atomically(_record(phase, submission), json.dumps(content, indent=1).encode())
 
 

@@ -98,6 +98,36 @@ def test_only_what_changed_is_graded_again(course):
     assert ann.fresh
 
 
+def test_a_page_follows_what_a_teacher_gives(course):
+    """Points and words that a teacher gives after grading are on the page the next time, and nothing is run for it."""
+    for student in ("ann", "ben"):
+        course.hand_in(student, course.solved())
+    grade_class(course.root, course.phase)
+    executed = contents(course.root / "autograded" / "ann")
+    bens = contents(course.root / "feedback" / "ben")
+
+    def by_teacher(score, words):
+        with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
+            gradebook.find_grade("price-hidden", course.lab, course.phase, "ann").manual_score = score
+            gradebook.find_comment("price", course.lab, course.phase, "ann").manual_comment = words
+            gradebook.db.commit()
+        ann, ben = grade_class(course.root, course.phase).students
+        assert not ann.fresh
+        assert not ben.fresh
+        return course.feedback("ann").read_text()
+
+    page = by_teacher(0.5, "A word of mine.")
+    assert "<strong>4.5</strong> of 6 points" in page
+    assert "A word of mine." in page
+    assert "<strong>6</strong> of 6 points" in by_teacher(None, None)
+    changed = contents(course.root / "feedback")
+    grade_class(course.root, course.phase)
+    assert contents(course.root / "feedback") == changed
+    assert contents(course.root / "feedback" / "ben") == bens
+    record = course.root / "autograded" / "ann" / course.phase / ".graded.json"
+    assert contents(course.root / "autograded" / "ann") | {record: b""} == executed | {record: b""}
+
+
 def test_a_lab_that_no_longer_fits_the_gradebook_says_what_to_do(graded, tmp_path):
     root = shutil.copytree(graded[0].root, tmp_path / "course")
     source = root / "source" / graded[0].phase / f"{graded[0].lab}.ipynb"
