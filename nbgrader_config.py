@@ -49,6 +49,7 @@ if not exchange.exists():
     with suppress(OSError):  # nbgrader, and `course teach`, say what is wrong with it
         exchange.mkdir(parents=True)
         exchange.chmod(0o777)
+c.ExchangeFactory.release_feedback = "course.grading.handing_back.ReleaseFeedback"
 
 # --- grading: the steps of autograde and feedback
 # Run notebooks with this environment's Python, whatever other `python3` kernel a user has installed.

@@ -19,6 +19,7 @@ from course.grading import engine, executors, zygotes
 from course.grading.coordinator import Coordinator, alone
 from course.grading.executors import LostJob, Workers
 from course.grading.gradebook import RunGradebook, by_hand
+from course.grading.handing_back import is_reached
 from course.grading.intake import Problem, Submission
 from course.grading.marking import Marked, Phase, look, marked_before, prepare
 from course.grading.progress import Watch
@@ -64,8 +65,18 @@ def grade(
         )
         return INTERRUPTED
     console.print(class_table(grades))
+    pages = engine.course_folder(root).feedback
+    reached = [is_reached(pages(each.student, phase)) for each in grades.students]
     console.print(f"\nFeedback: {root / 'feedback'}/<student>/{phase}/", soft_wrap=True)
-    console.print(f"Hand it out: nbgrader release_feedback {phase}    Scores as a file: nbgrader export")
+    if any(reached):
+        console.print(f"Hand it out: nbgrader release_feedback {phase}", soft_wrap=True)
+    if not all(reached):
+        console.print(
+            f"{'Give' if any(reached) else 'Hand it out: give'} the pages to those yourself whose work was copied here "
+            f"and not collected ({reached.count(False)}): the exchange does not reach them",
+            soft_wrap=True,
+        )
+    console.print("Scores as a file: nbgrader export")
     return 0
 
 

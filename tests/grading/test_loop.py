@@ -260,7 +260,7 @@ def test_own_work_that_cannot_be_read_says_so(course, capsys):
     assert "is empty" in " ".join(capsys.readouterr().out.split())
 
 
-def test_nbgraders_own_commands_need_no_flags(course, tmp_path):
+def test_nbgraders_own_commands_need_no_flags(course, tmp_path, capsys):
     """Hand out, hand in, collect, grade, feedback, export, with a kernel of the user's own in the way."""
     home = tmp_path / "home"
     kernel = home / ".local/share/jupyter/kernels/python3"
@@ -303,13 +303,20 @@ def test_nbgraders_own_commands_need_no_flags(course, tmp_path):
     )
     nbgrader("submit", course.phase, "--student", "ben", cwd=place.parent)
     nbgrader("collect", course.phase)
+    course.hand_in("ann", course.solved())  # comes before ben, and was not handed in
     nbgrader("autograde", course.phase)
     nbgrader("generate_feedback", course.phase)
-    nbgrader("release_feedback", course.phase)
+    said = nbgrader("release_feedback", course.phase)
+    assert "The work of ann was not handed in through the exchange" in said
     nbgrader("export")
 
     rows = [line.split(",") for line in (course.root / "grades.csv").read_text().splitlines()]
     score = rows[0].index("score")
-    assert {row[3]: float(row[score]) for row in rows[1:]} == {"ben": 6}
+    assert {row[3]: float(row[score]) for row in rows[1:]} == {"ann": 6, "ben": 6}
     (released,) = (course.root / "exchange" / "backend" / "feedback").glob("*.html")
     assert "Your points by exercise" in released.read_text()
+
+    assert grade(course.root, course.phase) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Hand it out: nbgrader release_feedback {course.phase} Give the pages to those yourself" in said
+    assert "not collected (1)" in said
