@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from course.grading.executors import LostJob, Workers
 from course.grading.gradebook import RunGradebook, by_hand
 from course.grading.handing_back import is_reached
 from course.grading.intake import Problem, Submission
-from course.grading.marking import Marked, Phase, look, marked_before, prepare
+from course.grading.marking import Marked, Phase, look, marked_before, prepare, remove_record
 from course.grading.progress import Watch
 from course.grading.reference import learn
 from course.grading.registration import make_gradebook
@@ -110,7 +111,11 @@ def grade_class(
     with alone(phase, autograded), engine.log_to(autograded / f"{phase}.log"):
         ready = prepare(course, phase, caged=caged)
         submissions = [look(ready, folder.parent.name, folder) for folder in folders]
-        marked = {} if force else _marked_before(ready, submissions)
+        if force:
+            for each in submissions:  # so that after Ctrl-C the rest is graded without `force`
+                with suppress(OSError):  # it comes to light when the submission's turn is
+                    remove_record(ready, each)
+        marked = _marked_before(ready, submissions)
         problems = {student: each.problems for student, each in marked.items()}
         strangers = engine.strangers(course, (each.student for each in submissions))
         problems |= dict.fromkeys(strangers, (_STRANGER,))

@@ -19,6 +19,7 @@ from course.errors import CourseError
 from course.grading import executors, loop, zygotes
 from course.grading.jobs import Note
 from course.grading.loop import grade, grade_class, grade_own_work
+from course.grading.progress import Watch
 
 from . import quick
 
@@ -96,6 +97,21 @@ def test_only_what_changed_is_graded_again(course):
     course.source.write_text(course.source.read_text().replace("7919", "7907"))
     (ann,) = grade_class(course.root, course.phase).students
     assert ann.fresh
+
+
+def test_what_force_did_not_come_to_is_graded_the_next_time(course, monkeypatch):
+    for student in ("ann", "ben"):
+        course.hand_in(student, course.solved())
+    grade_class(course.root, course.phase)
+
+    class Stopped(Watch):
+        def one_more(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grade_class(course.root, course.phase, force=True, workers=1, watch=Stopped())
+    again = grade_class(course.root, course.phase).students
+    assert sorted(student.fresh for student in again) == [False, True]
 
 
 def test_a_page_follows_what_a_teacher_gives(course):
