@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from course.grading.clean import RECORD, RECORDS, is_stub, shown, survey, timestamp
 from course.grading.reading import Plain, Unreadable, read
 from course.grading.rebuild import differences
-from course.publishing.exercises import grade_id
+from course.publishing.exercises import grade_id, is_solution
 
 _MOST_NOTES = 30
 
@@ -69,6 +69,16 @@ class _Notebook:
         cells = self.content.notebook["cells"]
         return {cell["metadata"]["nbgrader"]["grade_id"] for cell in cells if "nbgrader" in cell["metadata"]}
 
+    def is_begun(self, lab: Sequence[NotebookNode]) -> bool:
+        """Whether an answer in it is not as it was released."""
+        released = {str(grade_id(cell)): cell.source.strip() for cell in lab if is_solution(cell)}
+        return any(
+            cell["source"].strip()
+            != released.get(cell["metadata"]["nbgrader"]["grade_id"], cell["source"]).strip()
+            for cell in self.content.notebook["cells"]
+            if "nbgrader" in cell["metadata"]
+        )
+
 
 def inspect(
     student: str,
@@ -104,8 +114,7 @@ def inspect(
                 own.append(name)
     if own:
         problems.append(_of_their_own(own))
-    ids = {lab: [str(grade_id(cell)) for cell in cells] for lab, cells in labs.items()}
-    files, renamed = _match(notebooks, folder, ids)
+    files, renamed = _match(notebooks, folder, labs)
     problems += renamed
     for name, (reason, remedy) in rejected.items():
         lab = name.removesuffix(".ipynb")
@@ -166,13 +175,17 @@ def _few(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _match(
-    notebooks: list[_Notebook], folder: Path, labs: Mapping[str, Collection[str]]
+    notebooks: list[_Notebook], folder: Path, labs: Mapping[str, Sequence[NotebookNode]]
 ) -> tuple[dict[str, Path], list[Problem]]:
-    """Which notebook is which lab: the one of that name, else the one with most of the lab's cells."""
+    """Which notebook is which lab: the one of that name, else the one with most of the lab's cells.
+
+    One in which nothing is answered comes last, whatever its name: JupyterLab's "Duplicate" leaves such behind.
+    """
+    ids = {lab: [str(grade_id(cell)) for cell in cells] for lab, cells in labs.items()}
     candidates: dict[str, list[_Notebook]] = {}
     problems = []
     for notebook in notebooks:
-        lab = _lab_of(notebook, labs)
+        lab = _lab_of(notebook, ids)
         if lab:
             candidates.setdefault(lab, []).append(notebook)
         else:
@@ -181,14 +194,20 @@ def _match(
     files = {}
     for lab, found in candidates.items():
         right = folder / f"{lab}.ipynb"
-        found.sort(key=lambda each: (each.path != right, -_shared(each, labs[lab]), each.path))
+        found.sort(
+            key=lambda each: (
+                not each.is_begun(labs[lab]),
+                each.path != right,
+                -_shared(each, ids[lab]),
+                each.path,
+            )
+        )
         chosen, *rest = (each.path for each in found)
         files[lab] = chosen
         name = shown(chosen, folder)
         if chosen != right:
-            problems.append(
-                Problem(name, f"is {lab} under another name", f"it was graded as {lab}.ipynb", "mended")
-            )
+            why = f"has answers, and {right.name} none" if right in rest else f"is {lab} under another name"
+            problems.append(Problem(name, why, f"it was graded as {right.name}", "mended"))
         problems += [
             Problem(
                 shown(path, folder),

@@ -127,6 +127,19 @@ def test_the_right_name_wins_over_a_copy(handed_in):
     assert look(handed_in).files["14b-joins"].name == "14b-joins.ipynb"
 
 
+def test_answers_in_a_copy_count_where_the_right_name_has_none(handed_in):
+    answered = notebook(*NAMES["14b-joins"])
+    answered.cells[1].source = "SELECT 1"
+    (handed_in / "14b-joins-Copy1.ipynb").write_text(nbformat.writes(answered))
+    assert told(handed_in) == [
+        ("mended", "14b-joins-Copy1.ipynb has answers, and 14b-joins.ipynb none"),
+        ("note", "14b-joins.ipynb is another copy of 14b-joins"),
+    ]
+    assert look(handed_in).files["14b-joins"].name == "14b-joins-Copy1.ipynb"
+    (handed_in / "14b-joins.ipynb").write_text(nbformat.writes(answered))
+    assert look(handed_in).files["14b-joins"].name == "14b-joins.ipynb"
+
+
 def test_a_copy_is_graded_where_the_right_name_cannot_be_read(handed_in):
     (handed_in / "14b-joins.ipynb").rename(handed_in / "14b-joins (1).ipynb")
     (handed_in / "14b-joins.ipynb").write_text("")
