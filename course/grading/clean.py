@@ -222,13 +222,16 @@ def _leads_elsewhere(status: os.stat_result) -> Fault | None:
 
 # --- nbgrader's hooks -----------------------------------------------------------------------------------------------
 
-_STUB = "This notebook could not be graded."
+_STUB, _IT, _TO_DO = "This notebook could not be graded.", "It ", "What to do: "
 
 
-def is_stub(notebook: Mapping[str, Any]) -> bool:
-    """Whether a notebook stands for one that `clean_submission` has set aside."""
-    cells = notebook["cells"]
-    return len(cells) == 1 and str(cells[0]["source"]).startswith(_STUB)
+def stubs_fault(notebook: Mapping[str, Any]) -> Fault | None:
+    """Why the notebook was set aside for which this one stands; None for any that `clean_submission` has not left."""
+    (first, *more) = notebook["cells"] or [{"source": ""}]
+    parts = str(first["source"]).split("\n\n")
+    if more or parts[0] != _STUB or len(parts) != 3:
+        return None
+    return parts[1].removeprefix(_IT).removesuffix("."), parts[2].removeprefix(_TO_DO).removesuffix(".")
 
 
 def clean_submission(*, notebooks: list[str], **_: object) -> None:
@@ -285,9 +288,9 @@ class _Folder:
         try:
             found = read(path).notebook
         except FileNotFoundError:  # it has just been set aside
-            found = _stub("It is no ordinary file", _ONLY_NEEDED)
+            found = _stub("is no ordinary file", _ONLY_NEEDED)
         except Unreadable as error:
-            found = _stub(f"It {error.reason}", error.remedy)
+            found = _stub(error.reason, error.remedy)
             self.set_aside(path, (error.reason, error.remedy))
         else:
             if _is_simple(path):
@@ -374,7 +377,7 @@ def _moved(path: Path, name: Path, places: Iterable[Path]) -> Path:
 
 def _stub(reason: str, remedy: str) -> dict[str, Any]:
     """A notebook that stands for one that cannot be graded."""
-    source = f"{_STUB}\n\n{reason}: {remedy}."
+    source = f"{_STUB}\n\n{_IT}{reason}.\n\n{_TO_DO}{remedy}."
     cell = {"id": "stub", "cell_type": "markdown", "metadata": {}, "source": source}
     return {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 

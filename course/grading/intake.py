@@ -13,7 +13,7 @@ from typing import Literal
 
 from nbformat import NotebookNode
 
-from course.grading.clean import RECORD, RECORDS, is_stub, shown, survey, timestamp
+from course.grading.clean import RECORD, RECORDS, shown, stubs_fault, survey, timestamp
 from course.grading.reading import Plain, Unreadable, read
 from course.grading.rebuild import differences
 from course.publishing.exercises import grade_id, is_solution
@@ -148,8 +148,8 @@ def _read(path: Path) -> _Notebook:
         content = read(path)
     except FileNotFoundError:
         raise Unreadable("has gone while it was looked at", "grade again") from None
-    if is_stub(content.notebook):
-        raise Unreadable("was set aside by an earlier nbgrader autograde", "look for it in set_aside/")
+    if fault := stubs_fault(content.notebook):
+        raise Unreadable(*fault)
     return _Notebook(path, content)
 
 

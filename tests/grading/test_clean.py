@@ -14,6 +14,8 @@ from nbgrader.api import Gradebook
 
 from course.grading import clean
 from course.grading.clean import clean_output, clean_submission, folder_files, shown, survey
+from course.grading.intake import inspect
+from course.grading.reading import Unreadable, read
 
 from .cells import notebook
 
@@ -251,12 +253,17 @@ def test_too_many_files_are_set_aside(root, folder, monkeypatch):
 def test_a_notebook_that_cannot_be_graded_leaves_a_stub_that_says_why(root, folder, content):
     path = folder / "lab.ipynb"
     path.write_bytes(content)
+    with pytest.raises(Unreadable) as error:
+        read(path)
     notebooks = [str(path)]
     clean_submission(notebooks=notebooks)
     assert notebooks == [str(path)]
     stub = nbformat.read(path, 4)
     nbformat.validate(stub)
-    assert clean.is_stub(stub)
+    why = error.value.reason, error.value.remedy
+    assert clean.stubs_fault(stub) == why
+    told = inspect("ann", PHASE, folder, {"lab": []}).problems
+    assert ("lab.ipynb", *why) in [(each.file, each.reason, each.remedy) for each in told]
     assert (root / "set_aside" / "ann" / PHASE / "lab.ipynb").read_bytes() == content
 
 
@@ -271,8 +278,8 @@ def test_a_folder_with_a_notebooks_name_leaves_a_stub_too(root, folder, inside):
     notebooks = [str(first), str(last)]
     clean_submission(notebooks=notebooks)
     assert notebooks == [str(first), str(last)]
-    assert clean.is_stub(nbformat.read(first, 4))
-    assert clean.is_stub(nbformat.read(last, 4))
+    assert clean.stubs_fault(nbformat.read(first, 4))
+    assert clean.stubs_fault(nbformat.read(last, 4))
     assert (root / "set_aside" / "ann" / PHASE / "a.ipynb").is_dir()
     assert names(root / "set_aside" / "ann" / PHASE) == sorted(
         ["lab.ipynb", *(f"a.ipynb/{name}" for name in inside)]
@@ -286,10 +293,10 @@ def test_a_notebook_that_nbgrader_might_choke_on_leaves_a_plain_copy(root, folde
     work.cells[1].outputs = [{"a": [[] for _ in range(200_000)]}]
     path.write_text(json.dumps(work))
     clean_submission(notebooks=[str(path)])
-    read = nbformat.read(path, 4)
-    nbformat.validate(read)
-    assert read.cells[1].source == "one = 1"
-    assert read.cells[1].metadata.nbgrader.grade_id == "one"
+    plain = nbformat.read(path, 4)
+    nbformat.validate(plain)
+    assert plain.cells[1].source == "one = 1"
+    assert plain.cells[1].metadata.nbgrader.grade_id == "one"
     assert (root / "set_aside" / "ann" / PHASE / "lab.ipynb").exists()
 
 
@@ -299,7 +306,7 @@ def test_a_folder_that_is_a_link_is_set_aside(root, folder):
     (eve / PHASE).symlink_to(folder)
     before = contents(folder)
     clean_submission(notebooks=[str(eve / PHASE / "lab.ipynb")])
-    assert clean.is_stub(nbformat.read(eve / PHASE / "lab.ipynb", 4))
+    assert clean.stubs_fault(nbformat.read(eve / PHASE / "lab.ipynb", 4))
     assert contents(folder) == before
     assert (root / "set_aside" / "eve" / PHASE / PHASE).is_symlink()
 
