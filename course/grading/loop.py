@@ -8,7 +8,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 import nbformat
@@ -17,6 +19,7 @@ from rich.console import Console
 from course.cage.level import cage_for_own_work, require_cage
 from course.errors import CourseError
 from course.grading import engine, executors, zygotes
+from course.grading.clean import shown
 from course.grading.coordinator import Coordinator, alone
 from course.grading.executors import LostJob, Workers
 from course.grading.gradebook import RunGradebook, by_hand
@@ -78,7 +81,21 @@ def grade(
             soft_wrap=True,
         )
     console.print("Scores as a file: nbgrader export")
+    for folder in _misnamed(root, phase):
+        console.print(
+            f"Not graded: {shown(folder, root)}. Rename this folder if it is {phase}, and run this again",
+            soft_wrap=True,
+            markup=False,
+        )
     return 0
+
+
+def _misnamed(root: Path, phase: str) -> list[Path]:
+    """Folders of students that are no phase, and have nearly the name of this one."""
+    phases = {path.name for path in (root / "source").iterdir()}
+    names = {path.name for path in (root / "submitted").glob("*/*")} - phases
+    alike = [name for name in names if get_close_matches(name.casefold(), [phase.casefold()], cutoff=0.85)]
+    return sorted(path for name in alike for path in (root / "submitted").glob(f"*/{escape(name)}"))
 
 
 def grade_class(
@@ -143,8 +160,9 @@ def grade_own_work(root: Path, phase: str) -> int:
     All of it happens under `work/.course/grading/`, with a gradebook made for this one time. Returns the exit status: 1
     where no lab could be graded.
 
-    Raises CourseError where there is nothing to grade.
+    Raises CourseError where there is nothing to grade, or no such phase.
     """
+    build(root, phase)
     work = root / "work" / phase
     if not work.is_dir():
         raise CourseError(f"There is no {work}; open the labs first: course lab")
@@ -152,7 +170,6 @@ def grade_own_work(root: Path, phase: str) -> int:
     level, why_uncaged = cage_for_own_work()
     if why_uncaged:
         console.print(why_uncaged, markup=False)
-    build(root, phase)
     place = root / "work" / ".course" / "grading"
     with alone(phase, place), engine.log_to(place / f"{phase}.log"):
         shutil.rmtree(place / "autograded", ignore_errors=True)

@@ -158,6 +158,8 @@ def test_nothing_to_grade_says_what_to_do(course):
         grade(course.root, course.phase)
     with pytest.raises(CourseError, match="course lab"):
         grade_own_work(course.root, course.phase)
+    with pytest.raises(CourseError, match="did you mean 01-shop"):
+        grade_own_work(course.root, "01-shpo")
 
 
 def test_own_work_is_graded_away_from_the_class(course, capsys, monkeypatch):
@@ -320,6 +322,9 @@ def test_nbgraders_own_commands_need_no_flags(course, tmp_path, capsys):
     nbgrader("submit", course.phase, "--student", "ben", cwd=place.parent)
     nbgrader("collect", course.phase)
     course.hand_in("ann", course.solved())  # comes before ben, and was not handed in
+    shutil.copytree(
+        course.root / "submitted" / "ann" / course.phase, course.root / "submitted" / "eve" / "01 Shop"
+    )
     nbgrader("autograde", course.phase)
     nbgrader("generate_feedback", course.phase)
     said = nbgrader("release_feedback", course.phase)
@@ -336,3 +341,4 @@ def test_nbgraders_own_commands_need_no_flags(course, tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert f"Hand it out: nbgrader release_feedback {course.phase} Give the pages to those yourself" in said
     assert "not collected (1)" in said
+    assert "Not graded: submitted/eve/01 Shop. Rename this folder if it is 01-shop" in said
