@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,12 +73,9 @@ class RunGradebook(Gradebook):  # type: ignore[misc]  # nbgrader is untyped
     def __init__(self, url: str, course_id: str) -> None:
         """Open the gradebook at an SQLAlchemy address, and make it where there is none.
 
-        Raises CourseError where it cannot be opened.
+        Raises CourseError where it cannot be opened, or is locked for `PATIENCE_SECONDS`.
         """
-        try:
-            super().__init__(url, course_id)
-        except OperationalError as error:
-            raise _explained(error, url) from error
+        _patiently(url, partial(super().__init__, url, course_id))
         super().close()
         self._url = url
         self.engine = _engine(url)
@@ -95,17 +93,12 @@ class RunGradebook(Gradebook):  # type: ignore[misc]  # nbgrader is untyped
         Raises CourseError where the lock is not to be had within `PATIENCE_SECONDS`, or the disk is full; nothing is
         changed then.
         """
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                with self._transaction():
-                    return action(self)
-            except (OperationalError, InvalidEntry) as raised:
-                error = _database_error(raised)
-                if error is None:
-                    raise
-                if not _is_locked(error) or time.monotonic() > until:
-                    raise _explained(error, self._url) from raised
+
+        def attempt() -> T:
+            with self._transaction():
+                return action(self)
+
+        return _patiently(self._url, attempt)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -119,6 +112,23 @@ class RunGradebook(Gradebook):  # type: ignore[misc]  # nbgrader is untyped
                 self.db.flush()
             finally:
                 self.db.remove()
+
+
+def _patiently(url: str, action: Callable[[], T]) -> T:
+    """Do something with a gradebook, again and again while another program has it locked.
+
+    Raises CourseError where it is locked for `PATIENCE_SECONDS`, or cannot be read or written.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return action()
+        except (OperationalError, InvalidEntry) as raised:
+            error = _database_error(raised)
+            if error is None:
+                raise
+            if not _is_locked(error) or time.monotonic() > until:
+                raise _explained(error, url) from raised
 
 
 def save(

@@ -9,8 +9,10 @@ import sys
 import threading
 from pathlib import Path
 
+import nbgrader.api
 import pytest
 from nbgrader.api import Gradebook
+from sqlalchemy import create_engine
 
 from course.errors import CourseError
 from course.grading import coordinator, engine, gradebook
@@ -176,6 +178,25 @@ def save_with_others(other):
         timer.join()
 
     return save
+
+
+def test_a_gradebook_that_nobody_may_even_read_is_waited_for_too(tiny, monkeypatch):
+    tiny.hand_in("ann")
+    grade_class(tiny.root, tiny.phase, caged=False)
+    other = sqlite3.connect(tiny.root / "gradebook.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    tries = []
+
+    def impatient(*arguments, **options):
+        tries.append(arguments)
+        if len(tries) == 3:
+            other.execute("COMMIT")
+        return create_engine(*arguments, **options, connect_args={"timeout": 0})
+
+    monkeypatch.setattr(nbgrader.api, "create_engine", impatient)
+    with gradebook.RunGradebook(f"sqlite:///{tiny.root / 'gradebook.db'}", "course101"):
+        assert len(tries) == 3
+    other.close()
 
 
 def test_who_locks_the_gradebook_for_long_is_named(tiny, monkeypatch):
