@@ -17,6 +17,7 @@ from course.grading.clean import RECORD, RECORDS, shown, stubs_fault, survey, ti
 from course.grading.reading import Plain, Unreadable, read
 from course.grading.rebuild import differences
 from course.publishing.exercises import grade_id, is_solution
+from course.publishing.releases import Releases
 
 _MOST_NOTES = 30
 
@@ -86,11 +87,13 @@ def inspect(
     folder: Path,
     labs: Mapping[str, Sequence[NotebookNode]],
     course_files: Collection[str] = (),
+    earlier: Mapping[str, Releases] | None = None,
 ) -> Submission:
     """Look through a submission's folder; raises nothing for what a student did to it.
 
     `labs` maps the name of each lab of the phase to its cells as the gradebook knows them (`known_cells`);
-    `course_files` are the other files that the phase comes with, as paths relative to the folder.
+    `course_files` are the other files that the phase comes with, as paths relative to the folder; `earlier` has by lab
+    what was released of it.
     """
     found = survey(folder)
     notebooks: list[_Notebook] = []
@@ -126,7 +129,7 @@ def inspect(
             graded = next(each for each in notebooks if each.path == files[lab])
             problems += [
                 Problem(shown(graded.path, folder), each.reason, each.remedy, "mended")
-                for each in differences(graded.content, cells)
+                for each in differences(graded.content, cells, (earlier or {}).get(lab))
             ]
         elif f"{lab}.ipynb" not in rejected:
             problems.append(

@@ -26,6 +26,7 @@ from course.grading.reference import reference
 from course.grading.registration import registered
 from course.publishing.exercises import points
 from course.publishing.layout import other_files
+from course.publishing.releases import Releases, released
 
 # A job may take this many times what its cells may take together, and some minutes on top.
 _PATIENCE = 2
@@ -37,13 +38,15 @@ _EXTRA_SECONDS = 300.0
 class Phase:
     """A phase that is ready for grading: its labs as the gradebook knows them, and its other files.
 
-    `settings` are those that go with every job, `cell_seconds` is what a cell may take, None for ever.
+    `releases` has by lab the cells that were released at any time, `settings` are those that go with every job,
+    `cell_seconds` is what a cell may take, None for ever.
     """
 
     name: str
     folder: CourseFolder
     labs: Mapping[str, Lab]
     files: Mapping[str, bytes]
+    releases: Mapping[str, Releases]
     settings: Mapping[str, Any]
     cell_seconds: float | None
     caged: bool
@@ -96,6 +99,7 @@ def prepare(folder: CourseFolder, phase: str, *, caged: bool) -> Phase:
         folder=folder,
         labs=labs,
         files={name: path.read_bytes() for name, path in files.items() if name not in own},
+        releases={lab: released(folder.project, phase, lab) for lab in labs},
         settings=engine.job_settings(folder.config),
         cell_seconds=engine.cell_timeout(folder),
         caged=caged,
@@ -106,7 +110,7 @@ def look(phase: Phase, student: str, handed_in: Path) -> Submission:
     """What a student handed in, in the folder `handed_in`; nothing, and a problem, where one cannot look at it."""
     cells = {name: lab.cells for name, lab in phase.labs.items()}
     try:
-        return inspect(student, phase.name, handed_in, cells, phase.files)
+        return inspect(student, phase.name, handed_in, cells, phase.files, phase.releases)
     except Exception as error:  # one student's folder must not stop the class, whatever is in it
         return Submission(student, phase.name, handed_in, problems=(out_of_order("be looked at", error),))
 

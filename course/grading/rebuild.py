@@ -25,6 +25,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, NbGraderPr
 from course.grading.clean import stubs_fault
 from course.grading.reading import Plain, plain
 from course.publishing.exercises import grade_id, is_solution
+from course.publishing.releases import CLAIMS, Releases, digest, lines
 
 MAX_EXTRA = 2_000
 """How many cells of their own a student may add."""
@@ -34,7 +35,6 @@ _MAKERS: dict[str, Callable[..., NotebookNode]] = {
     "markdown": new_markdown_cell,
     "raw": new_raw_cell,
 }
-_CLAIMS = ("points", "grade", "solution", "task")
 
 
 @dataclass(frozen=True)
@@ -135,24 +135,30 @@ def rebuild(notebook: Mapping[str, Any], known: Sequence[NotebookNode]) -> Noteb
     return rebuilt
 
 
-def differences(submitted: Plain, known: Sequence[NotebookNode]) -> list[Difference]:
-    """What `rebuild` restores, overrules or leaves out, in words."""
+def differences(
+    submitted: Plain, known: Sequence[NotebookNode], earlier: Releases | None = None
+) -> list[Difference]:
+    """What `rebuild` restores, overrules or leaves out, in words.
+
+    A cell that is as the course itself has released it at some time is not named: `earlier` knows these.
+    """
     parts = _taken_apart(submitted.notebook, known)
+    theirs = {
+        name: cell for name, cell in parts.found.items() if digest(cell) not in (earlier or {}).get(name, ())
+    }
     by_name = {str(grade_id(cell)): cell for cell in known}
     locked = {name for name, cell in by_name.items() if not is_solution(cell)}
     listed = {
         "copies": [name for name, count in parts.counts.items() if count > 1],
         "missing": [name for name in by_name if name not in parts.found],
         "moved": sorted(parts.moved, key=list(by_name).index),
-        "retyped": [
-            name for name, cell in parts.found.items() if cell["cell_type"] != by_name[name].cell_type
-        ],
+        "retyped": [name for name, cell in theirs.items() if cell["cell_type"] != by_name[name].cell_type],
         "changed": [
             name
-            for name, cell in parts.found.items()
-            if name in locked and _lines(cell["source"]) not in _own_texts(by_name[name])
+            for name, cell in theirs.items()
+            if name in locked and lines(cell["source"]) not in _own_texts(by_name[name])
         ],
-        "claims": [name for name, cell in parts.found.items() if _lies(cell, by_name[name])],
+        "claims": [name for name, cell in theirs.items() if _lies(cell, by_name[name])],
         "unknown": parts.unknown,
     }
     found = [
@@ -294,7 +300,7 @@ def _claims(cell: Mapping[str, Any]) -> Mapping[str, Any]:
 def _lies(cell: Mapping[str, Any], known: NotebookNode) -> bool:
     """Whether a cell says of itself what the gradebook does not."""
     ours, theirs = known.metadata.nbgrader, _claims(cell)
-    return any(name in theirs and (theirs[name] or 0) != (ours.get(name) or 0) for name in _CLAIMS)
+    return any(name in theirs and (theirs[name] or 0) != (ours.get(name) or 0) for name in CLAIMS)
 
 
 def _own_texts(known: NotebookNode) -> list[list[str]]:
@@ -302,12 +308,7 @@ def _own_texts(known: NotebookNode) -> list[list[str]]:
     released = nbformat.from_dict(known)
     for clear in (ClearHiddenTests(), ClearMarkScheme()):
         released, _ = clear.preprocess_cell(released, {}, 0)
-    return [_lines(released.source), _lines(known.source)]
-
-
-def _lines(source: str) -> list[str]:
-    """Lines of text, without what an editor changes by itself."""
-    return [line.rstrip() for line in source.strip().splitlines()]
+    return [lines(released.source), lines(known.source)]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,10 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from course.errors import CourseError
+from course.publishing import releases
 from course.publishing.layout import Lab, is_held_back, labs, other_files
 from course.publishing.outputs import Outputs
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 # Jupytext, nbformat and nbgrader are imported in functions: they take seconds, and mostly there is nothing to do.
 
@@ -40,10 +45,11 @@ class Built:
 
 @dataclass(frozen=True)
 class _Published:
-    """The two notebooks made from a lab's text, as the bytes of their files."""
+    """The two notebooks made from a lab's text, as the bytes of their files, and the cells of what is released."""
 
     source: bytes
     release: bytes
+    cells: list[NotebookNode]
 
 
 def build(root: Path, only: str | None = None) -> Built:
@@ -66,6 +72,7 @@ def build(root: Path, only: str | None = None) -> Built:
     for lab, notebooks in published.items():
         outputs.put(lab.source, notebooks.source)
         outputs.put(lab.release, notebooks.release)
+        releases.remember(root, lab.phase, lab.name, notebooks.cells)
         outputs.note(str(lab), inputs[lab])
     phases = {lab.phase for lab in wanted}
     for path, content in _other_contents(root, phases).items():
@@ -129,7 +136,7 @@ def _publish(root: Path, wanted: list[Lab]) -> dict[Lab, _Published]:
             released = nbformat.reads(content.decode(), as_version=4)
             nbformat.validate(released)
             check_release(str(lab), source, released)
-            published[lab] = _Published(notebook_bytes(source), content)
+            published[lab] = _Published(notebook_bytes(source), content, released.cells)
     for path, content in _other_contents(root, {lab.phase for lab in wanted}).items():
         check_other_file(
             path.relative_to(root),
