@@ -52,6 +52,8 @@ RECORD = ".graded.json"
 SET_ASIDE = "set_aside"
 """The folder for what nbgrader must not see, in the course folder."""
 
+NO_TIME = "does not say a time", "collect the work again; until then it counts as handed in on time"
+
 _LONGEST_TIMESTAMP = 200  # characters
 _LONGEST_RECORD = 10_000  # bytes
 # What nbgrader, which decodes a notebook several times over, can be left to read: about so many values.
@@ -115,6 +117,12 @@ def folder_files(folder: str | Path | None) -> dict[str, bytes]:
         except OSError:  # it has been changed since
             continue
     return found
+
+
+def has_timestamp(folder: Path) -> bool:
+    """Whether there is a file that should say when the work in a folder was handed in."""
+    when = folder / "timestamp.txt"
+    return when.exists() and when.stat().st_size > 0
 
 
 def timestamp(folder: Path) -> str | None:
@@ -279,9 +287,8 @@ class _Folder:
         found = survey(self.path, skip=())
         for path in list(_rest(self.path, found)):
             self.set_aside(path, found.faults.get(path, ("is more than is graded", _ONLY_NEEDED)))
-        when = self.path / "timestamp.txt"
-        if when.exists() and when.stat().st_size and timestamp(self.path) is None:
-            self.set_aside(when, ("does not say a time", "collect the work again"))
+        if has_timestamp(self.path) and timestamp(self.path) is None:
+            self.set_aside(self.path / "timestamp.txt", NO_TIME)
 
     def clean_notebook(self, path: Path) -> bool:
         """Leave a notebook that nbgrader can read whatever the student's was; whether that could be done."""

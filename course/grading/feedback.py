@@ -36,7 +36,7 @@ from course.grading.results import (
     first_hidden,
     is_hidden,
 )
-from course.grading.safe_html import FILTERS, FORMS, safe_data
+from course.grading.safe_html import FILTERS, FORMS, safe_comment, safe_data
 from course.lab import panels
 from course.lab.progress import MIME as PROGRESS
 from course.lab.sql.tables import STYLE as TABLES
@@ -191,6 +191,7 @@ class FeedbackExporter(HTMLExporter):
         config.FeedbackExporter.filters = {
             "number": number,
             "prose": prose,
+            "comment": safe_comment,
             "verdict": verdict,
             **FILTERS,
         }

@@ -13,7 +13,16 @@ from typing import Literal
 
 from nbformat import NotebookNode
 
-from course.grading.clean import RECORD, RECORDS, shown, stubs_fault, survey, timestamp
+from course.grading.clean import (
+    NO_TIME,
+    RECORD,
+    RECORDS,
+    has_timestamp,
+    shown,
+    stubs_fault,
+    survey,
+    timestamp,
+)
 from course.grading.reading import Plain, Unreadable, read
 from course.grading.rebuild import differences
 from course.publishing.exercises import grade_id, is_solution
@@ -135,7 +144,10 @@ def inspect(
             problems.append(
                 Problem(f"{lab}.ipynb", "is missing", "hand in the notebook under this name", "human")
             )
-    return Submission(student, phase, folder, files, tuple(others), timestamp(folder), tuple(_few(problems)))
+    when = timestamp(folder)
+    if when is None and has_timestamp(folder):
+        problems.append(Problem("timestamp.txt", *NO_TIME, "mended"))
+    return Submission(student, phase, folder, files, tuple(others), when, tuple(_few(problems)))
 
 
 def notebook_content(path: Path) -> bytes:

@@ -18,6 +18,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.ansi import ansi2html
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
@@ -157,6 +158,11 @@ def safe_markdown(context: Context, source: str) -> str:
     except Exception:  # a picture that is not attached, endless nesting
         html = f"<pre>{escape(source)}</pre>"
     return safe_html(html)
+
+
+def safe_comment(text: str) -> str:
+    """A teacher's Markdown, in which HTML is text: `list<int>` is to be read, not to be taken for a tag."""
+    return safe_html(str(MarkdownWithMath(renderer=IPythonRenderer(escape=True))(text)))
 
 
 def safe_ansi(text: str) -> str:

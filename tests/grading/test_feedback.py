@@ -357,12 +357,13 @@ def test_a_teachers_points_and_words_are_on_the_page(course):
     with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
         gradebook.find_grade("price-hidden", course.lab, course.phase, "ann").manual_score = 1.5
         comment = gradebook.find_comment("price", course.lab, course.phase, "ann")
-        comment.manual_comment = "Think of `tea` <again>."
+        comment.manual_comment = "**Think** of `a < b` <again>: list<int>.<img src=x>"
         gradebook.db.commit()
     engine.generate_feedback(engine.course_folder(course.root), course.phase, "ann")
     page = course.feedback("ann").read_text()
     assert "2.5 / 3" in page
-    assert "Think of <code>tea</code> &lt;again&gt;." in page
+    told = "<strong>Think</strong> of <code>a &lt; b</code> &lt;again&gt;: list&lt;int&gt;.&lt;img src=x&gt;"
+    assert told in page
 
 
 # --- what a student put into the page -------------------------------------------------------------------------------

@@ -53,6 +53,12 @@ def test_nothing_is_wrong_with_a_good_submission(handed_in):
     assert submission.timestamp == "2030-01-02 03:04:05 UTC"
 
 
+def test_a_time_that_is_none_is_told(handed_in):
+    (handed_in / "timestamp.txt").write_text("yesterday")
+    assert told(handed_in) == [("mended", "timestamp.txt does not say a time")]
+    assert look(handed_in).timestamp is None
+
+
 def test_what_has_a_name_that_grading_needs_is_left_out(handed_in):
     (handed_in / "14b-joins.ipynb").rename(handed_in / "mine.ipynb")
     for name in ("14b-joins.ipynb", ".graded.json"):
