@@ -44,8 +44,11 @@ def test_grade_my_work(jupyterlab: Any, page: Page, root: Path) -> None:
 
     page.get_by_role("button", name="Grade my work").click()
     expect(page.get_by_role("status").filter(has_text="usually takes less than a minute")).to_be_visible()
+    answer = page.locator(".jp-Cell", has_text="return max(cents, 0)").locator(".cm-content")
+    answer.click()  # "You can go on working meanwhile"
     points = page.get_by_role("main", name="My points")
     expect(points.get_by_role("heading", name="01-small: 3 of 6 points")).to_be_visible(timeout=60_000)
+    expect(answer).to_be_focused()
     solved = points.get_by_role("row").filter(has_text="the price with tax")
     expect(solved).to_contain_text("3 / 3")
     expect(solved).to_contain_text("done")
@@ -98,3 +101,24 @@ def test_the_lab_keeps_its_half_beside_a_server_and_the_points(
     shot(page, "own-grading-beside-a-server")
     assert page.evaluate(width) == half
     expect(grade).to_be_in_viewport()
+
+
+def test_points_that_stand_before_the_lab_move_beside_it(jupyterlab: Any, page: Page, root: Path) -> None:
+    lab = jupyterlab(root / "work")
+    lab.open(page, f"{LAB}.ipynb")
+    grade = page.get_by_role("button", name="Grade my work")
+    grade.click()
+    again = page.get_by_role("button", name="Grade again")
+    expect(again).to_be_visible(timeout=60_000)
+    page.evaluate(
+        """() => {
+            const [points, panel] = ["course-grades", null].map((id) =>
+                [...window.jupyterapp.shell.widgets("main")].find((each) => (id ? each.id === id : each.context)));
+            window.jupyterapp.shell.add(points, "main", { ref: panel.id, mode: "tab-after" });
+            window.jupyterapp.shell.activateById(panel.id);
+        }"""
+    )
+    expect(again).to_be_hidden()
+    grade.click()
+    expect(again).to_be_visible(timeout=60_000)
+    expect(page.locator(".jp-Notebook")).to_be_visible()

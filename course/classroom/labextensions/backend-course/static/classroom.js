@@ -1,7 +1,7 @@
 // "Grade my work": runs all tests on the lab's phase, and shows the points and the feedback beside the lab. In a
 // classroom, the way to nbgrader's list of assignments, where work is handed in.
 
-import { addBeside } from "./beside.js";
+import { showBeside } from "./beside.js";
 import { courseMenu } from "./menu.js";
 import { element } from "./dom.js";
 import { ask, shared } from "./jupyterlab.js";
@@ -82,8 +82,8 @@ function gradesView(app, MainAreaWidget, Widget) {
         shown.title.closable = true;
         shown.content.addClass("course-home");
         shown.content.addClass("course-grades");
-        addBeside(app, panel, shown);
       }
+      showBeside(app, panel, shown);
       app.shell.activateById(shown.id);
       return shown.content.node;
     },
@@ -97,11 +97,11 @@ function gradesView(app, MainAreaWidget, Widget) {
 let running = false;
 
 async function gradeBeside(app, panel, view) {
+  const node = view.beside(panel); // in front, though it may show that another phase is being graded
   if (running) return;
   running = true;
   const asked = labOf(panel);
   const stop = new AbortController();
-  const node = view.beside(panel);
   const forget = view.onClose(() => stop.abort());
   node.replaceChildren(atWork(asked.phase, stop));
   try {
@@ -150,6 +150,7 @@ function notGraded(words, again) {
 // --- points and feedback ---------------------------------------------------------------------------------------------
 
 function draw(app, node, grades, first, again) {
+  const elsewhere = document.activeElement !== document.body && !node.contains(document.activeElement);
   const labs = [...grades.labs].sort((one, other) => (other.lab === first) - (one.lab === first));
   node.replaceChildren(
     page(
@@ -160,7 +161,7 @@ function draw(app, node, grades, first, again) {
       element("div", { class: "course-row" }, button("Grade again", again)),
     ),
   );
-  node.querySelector("h1").focus();
+  if (!elsewhere) node.querySelector("h1").focus(); // who went on working is typing
 }
 
 function problems(found) {

@@ -1,6 +1,6 @@
 // The lab's surroundings: its outline on the left, and on the right the server that its code runs.
 
-import { addBeside } from "./beside.js";
+import { showBeside } from "./beside.js";
 import { shared } from "./jupyterlab.js";
 import { element } from "./dom.js";
 
@@ -90,9 +90,10 @@ function openView(app, panel, name, views, { MainAreaWidget, Widget }) {
   const view = new MainAreaWidget({ content });
   view.id = `course-server-${panel.id}-${name}`;
   view.title.label = `Server: ${name}`;
+  view.title.caption = `The server ${name} of ${panel.title.label}`;
   view.title.closable = true;
   view.course = serverView(content.node, name);
-  addBeside(app, panel, view);
+  showBeside(app, panel, view);
   app.shell.activateById(panel.id); // the cursor stays in the lab
   views.set(name, view);
   view.disposed.connect(() => views.delete(name));
