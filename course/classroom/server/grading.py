@@ -23,28 +23,34 @@ _PATIENCE = 10
 class GradeHandler(CourseHandler):
     """Grades a phase of `work/` as it is saved now; the answer is `course.classroom.own_grading.OwnGrades`.
 
-    It stops when the client goes away.
+    It stops when the client goes away; who asks meanwhile waits until it has.
     """
 
-    _busy = False  # the whole server: all gradings share one folder
+    _running: GradeHandler | None = None  # of the whole server: all gradings share one folder
 
     def initialize(self) -> None:
         self._client_gone = asyncio.Event()
+        self._ended = asyncio.Event()
 
     @web.authenticated
     async def post(self) -> None:
         phase = str((self.get_json_body() or {}).get("phase", ""))
         if not _NAME.fullmatch(phase) or not (self.root / "work" / phase).is_dir():
             raise CourseError(f"There is no phase {phase!r} among your labs.")
-        if GradeHandler._busy:
-            raise CourseError("Your work is being graded already. Wait until that is done, then try again.")
-        GradeHandler._busy = True
+        while other := GradeHandler._running:
+            if not other._client_gone.is_set():
+                raise CourseError(
+                    "Your work is being graded already. Wait until that is done, then try again."
+                )
+            await other._ended.wait()
+        GradeHandler._running = self
         try:
             results = results_file(self.root)
             results.unlink(missing_ok=True)
             status, errors = await self._grade(phase)
         finally:
-            GradeHandler._busy = False
+            GradeHandler._running = None
+            self._ended.set()
         if self._client_gone.is_set():
             return
         if not results.exists():
