@@ -42,7 +42,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", type=int, help="Use this port instead of the first free one from 8888.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Use this port instead of the first free one from 8888."
+)
 @click.option("--headless", is_flag=True, help="Open no browser; print the address.")
 def lab(port: int | None, headless: bool) -> None:
     """Open JupyterLab on the course home."""
@@ -55,7 +57,9 @@ def lab(port: int | None, headless: bool) -> None:
 
 
 @main.command()
-@click.option("--port", type=int, help="Use this port instead of the first free one from 8888.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Use this port instead of the first free one from 8888."
+)
 @click.option("--headless", is_flag=True, help="Open no browser; print the address.")
 def teach(port: int | None, headless: bool) -> None:
     """Open JupyterLab with formgrader and nbgrader's other pages, to release and grade."""
@@ -130,6 +134,9 @@ def grade(phase: str, force: bool, workers: int | None, scheduler: str | None) -
     from course.grading import imports, zygotes
 
     root = _find_root()
+    phase, _, lab = phase.strip("/").partition("/")
+    if lab:
+        raise CourseError(f"Labs are graded together, a phase at a time: course grade {phase}")
     if not scheduler:
         zygotes.begin(imports.remembered(root, phase))  # while nbgrader is imported
     from course.grading import loop

@@ -141,3 +141,21 @@ def test_the_command_is_a_module_too() -> None:
     )
     assert run.returncode == 1
     assert "There is no" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        ("lab --port 80000", "80000 is not in the range 1<=x<=65535"),
+        ("grade 04-databases/14b-joins-and-groups", "course grade 04-databases"),
+        ("grade 04-database", "did you mean 04-databases?"),
+        ("grade 14b-joins-and-groups", "did you mean 04-databases/14b-joins-and-groups?"),
+    ],
+)
+def test_a_mistyped_command_is_told_what_was_meant(arguments: str, advice: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "course", *arguments.split()], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert advice in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
