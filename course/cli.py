@@ -115,7 +115,12 @@ def syllabus(labs: bool) -> None:
 @click.argument("lab", required=False)
 def verify(lab: str | None) -> None:
     """Prove a lab's tests fair and strong with its answer bank: all labs, one PHASE, or one PHASE/LAB."""
-    from course.proof.verify import verify as prove
+    try:
+        from course.proof.verify import verify as prove
+    except ModuleNotFoundError as error:
+        raise CourseError(
+            f"course verify needs the authors' tools, and {error.name} is not installed: make test installs them"
+        ) from error
 
     sys.exit(prove(_find_root(), lab))
 

@@ -159,3 +159,27 @@ def test_a_mistyped_command_is_told_what_was_meant(arguments: str, advice: str) 
     assert done.returncode != 0
     assert advice in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_verify_says_that_it_needs_the_authors_tools(tmp_path: Path) -> None:
+    """They are not there where a student or an instructor has set the course up."""
+    (tmp_path / "libcst.py").write_text("raise ModuleNotFoundError(name='libcst')")
+    done = subprocess.run(
+        [sys.executable, "-m", "course", "verify", "04-databases"],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "libcst is not installed: make test installs them" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["work", "submitted", "set_aside", "autograded", "feedback", "exchange", "demo", "reports", ".cache"],
+)
+def test_nothing_of_a_students_gets_into_git(made: str) -> None:
+    ignored = subprocess.run(["git", "check-ignore", "--no-index", f"{made}/ann.ipynb"], cwd=PROJECT)
+    assert ignored.returncode == 0

@@ -68,6 +68,18 @@ def test_there_is_no_discrimination_where_it_would_mean_nothing():
     assert discrimination([0.1 + 0.2, 0.3] * 4, list(range(8))) is None, "the same but for rounding"
 
 
+def test_who_has_points_has_tried():
+    key = Key("lab", "e0")
+    by_hand = {
+        ("a", key): Result(2, 2, tried=False, waiting=False),
+        ("b", key): Result(0, 2, tried=True, waiting=False),
+        ("c", key): Result(0, 2, tried=False, waiting=False),
+    }
+    students = dict.fromkeys("abc", "")
+    (item,) = items(ClassResults("p", students, dict.fromkeys(students), {key: 2}, by_hand))
+    assert (item.tried, item.solved) == (2, 1)
+
+
 def test_the_figures_of_a_class():
     results = results_of({"a": (2, 1), "b": (1, 0), "c": (0, 0), "d": (2, 0)}, (2, 1))
     first, second = items(results)

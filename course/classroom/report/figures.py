@@ -35,7 +35,10 @@ class Standing:
 
 @dataclass(frozen=True)
 class Item:
-    """How an exercise did: how many solved it wholly and how many tried it, and the two figures below."""
+    """How an exercise did: how many solved it wholly and how many tried it, and the two figures below.
+
+    Who has points has tried: a teacher may have given them for an answer that stands elsewhere.
+    """
 
     key: Key
     points: float
@@ -110,7 +113,7 @@ def items(results: ClassResults) -> list[Item]:
             Item(
                 key=key,
                 points=points,
-                tried=sum(result.tried for result in scored),
+                tried=sum(result.tried or result.score > 0 for result in scored),
                 solved=sum(at_least(result.share, 1) for result in scored),
                 difficulty=difficulty([result.share for result in scored]),
                 discrimination=discrimination([result.score for result in scored], totals),
