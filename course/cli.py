@@ -174,7 +174,7 @@ def doctor() -> None:
 
 @main.command()
 def demo() -> None:
-    """Show the whole loop: a class of 12 submissions, graded, with feedback."""
+    """Show the whole loop: a class of 12 submissions, graded, with feedback. It takes some minutes."""
     from course.proof.demo import demo as show
 
     sys.exit(show(_find_root()))

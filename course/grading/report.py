@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -14,8 +16,12 @@ from course.grading.intake import Problem
 from course.grading.pages import number
 from course.grading.results import ExerciseResult
 
-_SEVERITY = {"note": "note", "mended": "mended", "human": "needs a human"}
-_ORDER = ("human", "mended", "note")
+_SEVERITY = {"mended": "mended", "human": "needs a human"}
+_ORDER = ("human", "mended")
+_FILE = 10_000  # columns of what is printed to a file, where nothing has to be wrapped
+_RULED = 3  # columns of a line between two columns, with a space on both sides
+_NAME = 12  # columns of a student's name on the narrowest terminal
+_HEADING = 11  # columns of a wrapped lab's name
 
 
 @dataclass(frozen=True)
@@ -46,24 +52,11 @@ class ClassGrades:
 
 
 def class_table(grades: ClassGrades) -> RenderableType:
-    """The class in the terminal: a line for each student, then what needs a human's eye, and a line for each note."""
-    table = Table(title=f"{grades.phase}: {len(grades.students)} students", title_justify="left")
-    table.add_column("Student")
-    for lab, points in grades.max_scores.items():
-        table.add_column(f"{lab}\n/ {points:g}", justify="right")
-    table.add_column(f"Total\n/ {grades.out_of:g}", justify="right")
-    table.add_column("Problems")
-    for student in grades.students:
-        table.add_row(
-            Text(student.student),  # a name in brackets is no markup
-            *(number(student.scores.get(lab, 0)) for lab in grades.max_scores),
-            number(sum(student.scores.values())),
-            _problem_count(student.problems),
-        )
-    found = [(student.student, problem) for student in grades.students for problem in student.problems]
-    serious = sorted(found, key=lambda each: _ORDER.index(each[1].severity))
-    notes = [each for each in found if each[1].severity == "note"]
-    return Group(table, *_eye_table(serious[: len(found) - len(notes)]), *starmap(_note_line, notes))
+    """The class in the terminal: a line for each student, then what needs a human's eye, and a line for each note.
+
+    Where the labs are too many for the terminal, their names are wrapped, and the table goes on below with further ones.
+    """
+    return _ClassTable(grades)
 
 
 def own_table(lab: str, results: Sequence[ExerciseResult]) -> RenderableType:
@@ -82,6 +75,93 @@ def own_table(lab: str, results: Sequence[ExerciseResult]) -> RenderableType:
     return table
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A column of the class's table, with a cell for each student."""
+
+    heading: str
+    cells: list[Text]
+    justify: JustifyMethod = "right"
+
+    @property
+    def width(self) -> int:
+        lines = [*self.heading.splitlines(), *(cell.plain for cell in self.cells)]
+        return max(map(cell_len, lines)) + _RULED
+
+
+@dataclass(frozen=True)
+class _ClassTable:
+    """See `class_table`; how it is laid out depends on the console."""
+
+    grades: ClassGrades
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not console.is_terminal:  # what rich takes for 80 columns, and cuts there
+            console.width = _FILE
+            options = options.update(max_width=_FILE)
+        yield from console.render(Group(*self._parts(options.max_width)), options)
+
+    def _parts(self, width: int) -> Iterator[RenderableType]:
+        """What stands below one another in that many columns."""
+        yield Text(f"{self.grades.phase}: {len(self.grades.students)} students", style="table.title")
+        yield from self._tables(width)
+        found = [(each.student, problem) for each in self.grades.students for problem in each.problems]
+        yield from _eye_list([each for each in found if each[1].severity != "note"])
+        yield from starmap(_note_line, [each for each in found if each[1].severity == "note"])
+
+    def _tables(self, width: int) -> Iterator[Table]:
+        """One table, or where it is wider than `width` several, each with the students and some of the labs."""
+        names = [Text(each.student) for each in self.grades.students]  # a name in brackets is no markup
+        longest = max(map(cell_len, ("Student", *map(str, names))))
+        most = min(longest, max(_NAME, width // 3))
+        room = width - most - _RULED - 1
+        columns = self._columns()
+        if sum(column.width for column in columns) > room:
+            columns = self._columns(wrapped=True)
+        for group in _groups(columns, room):
+            table = Table()
+            table.add_column("Student", overflow="fold", width=most)
+            for column in group:
+                table.add_column(column.heading, justify=column.justify, no_wrap=True)
+            for row in zip(names, *(column.cells for column in group), strict=True):
+                table.add_row(*row)
+            yield table
+
+    def _columns(self, *, wrapped: bool = False) -> list[_Column]:
+        """All columns but the first; `wrapped` has the labs' names wrapped at their hyphens."""
+        students = self.grades.students
+        columns = [
+            _Column(
+                f"Total\n/ {self.grades.out_of:g}",
+                [Text(number(sum(each.scores.values()))) for each in students],
+            ),
+            _Column("Problems", [_problem_count(each.problems) for each in students], "left"),
+        ]
+        for lab, points in self.grades.max_scores.items():
+            scores = [Text(number(each.scores.get(lab, 0))) for each in students]
+            columns.append(_Column(f"{_wrapped(lab) if wrapped else lab}\n/ {points:g}", scores))
+        return columns
+
+
+def _wrapped(lab: str) -> str:
+    """A lab's name on several lines, broken after hyphens only."""
+    lines = textwrap.wrap(lab.replace("-", "- "), _HEADING, break_long_words=False)
+    return "\n".join(lines).replace("- ", "-")
+
+
+def _groups(columns: Sequence[_Column], room: int) -> Iterator[list[_Column]]:
+    """The columns in order, as many together as there is room for, and at least one."""
+    group: list[_Column] = []
+    left = room
+    for column in columns:
+        if group and column.width > left:
+            yield group
+            group, left = [], room
+        group.append(column)
+        left -= column.width
+    yield group
+
+
 def _problem_count(problems: Sequence[Problem]) -> Text:
     serious = sum(problem.severity == "human" for problem in problems)
     if serious:
@@ -89,23 +169,19 @@ def _problem_count(problems: Sequence[Problem]) -> Text:
     return Text(str(len(problems)) if problems else "")
 
 
-def _eye_table(found: Sequence[tuple[str, Problem]]) -> list[RenderableType]:
+def _eye_list(found: Sequence[tuple[str, Problem]]) -> Iterator[RenderableType]:
     """What somebody should look at: first what scores 0 until they have, then what was graded all the same."""
     if not found:
-        return []
-    table = Table(title="What needs a human's eye", title_justify="left")
-    for heading in ("", "Student", "File", "What happened", "What to do"):
-        table.add_column(heading)
-    for student, problem in found:
+        return
+    yield Text("\nWhat needs a human's eye", style="table.title")
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(no_wrap=True)
+    lines.add_column(overflow="fold")
+    for student, problem in sorted(found, key=lambda each: _ORDER.index(each[1].severity)):
         style = "bold red" if problem.severity == "human" else "dim"
-        table.add_row(
-            Text(_SEVERITY[problem.severity], style=style),
-            Text(student, style="bold"),
-            Text(problem.file),
-            Text(problem.reason),
-            Text(problem.remedy),
-        )
-    return ["", table]
+        what = Text.assemble((student, "bold"), f" {problem}")
+        lines.add_row(Text(_SEVERITY[problem.severity], style=style), what)
+    yield lines
 
 
 def _note_line(student: str, problem: Problem) -> Text:

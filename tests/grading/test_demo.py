@@ -37,7 +37,7 @@ def test_a_class_of_twelve_scores_what_the_bank_promises(course, capsys, monkeyp
         assert (report / link["href"]).exists()
     assert "every thing is in the list" in page.find(id="misconceptions").text
     assert (report / "report.html").as_uri() in out
-    assert "needs a human │ ivan-not-json" in out
+    assert "needs a human ivan-not-json 01a-prices.ipynb cannot be read" in out
     assert (course.root / "gradebook.db").read_bytes() == gradebook
     assert not (course.root / "submitted").exists()
 

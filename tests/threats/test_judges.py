@@ -38,7 +38,7 @@ def evidence():
         status=(0,),
         seconds=1,
         memory=100,
-        output="x-always-equal 0\nWhat needs a human's eye\n│ needs a human │ x-exit-zero │ stopped │\n",
+        output="x-always-equal 0\nWhat needs a human's eye\nneeds a human  x-exit-zero 01a-bank.ipynb stopped\n",
         scores=scores | {"x-always-equal": 0.0},
         shown={student: {"01a-bank.html": page("fine")} for student in [*VICTIMS, "x-always-equal"]},
         marks=[],
