@@ -193,8 +193,13 @@ def grade_own_work(root: Path, phase: str) -> int:
 
 
 def _marked_before(phase: Phase, submissions: Sequence[Submission]) -> dict[str, Marked]:
-    """What is kept of those submissions that have not changed since they were graded, by student."""
-    earlier = {each.student: marked_before(phase, each) for each in submissions}
+    """What is kept of those submissions that have not changed since they were graded, by student.
+
+    Of a student of whom the gradebook knows nothing, nothing is: it may be another one, or have lost the phase.
+    """
+    with phase.folder.gradebook() as gradebook:
+        known = {each.student_id for each in gradebook.find_assignment(phase.name).submissions}
+    earlier = {each.student: marked_before(phase, each) for each in submissions if each.student in known}
     return {student: marked for student, marked in earlier.items() if marked is not None}
 
 

@@ -114,6 +114,20 @@ def test_what_force_did_not_come_to_is_graded_the_next_time(course, monkeypatch)
     assert sorted(student.fresh for student in again) == [False, True]
 
 
+@pytest.mark.parametrize("lost", ["gradebook", "phase"])
+def test_all_are_graded_again_where_the_gradebook_has_lost_them(course, lost):
+    """As after `nbgrader db assignment remove`, which is what somebody is told whose lab no longer fits."""
+    course.hand_in("ann", course.solved())
+    grade_class(course.root, course.phase)
+    if lost == "gradebook":
+        (course.root / "gradebook.db").unlink()
+    else:
+        with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
+            gradebook.remove_assignment(course.phase)
+    (ann,) = grade_class(course.root, course.phase).students
+    assert ann.scores[course.lab] == 6
+
+
 def test_a_page_follows_what_a_teacher_gives(course):
     """Points and words that a teacher gives after grading are on the page the next time, and nothing is run for it."""
     for student in ("ann", "ben"):
