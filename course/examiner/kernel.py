@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
+import zmq
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
@@ -37,6 +38,9 @@ is an `examine_reply` with {"status": "ok"}, or "error" where no such line had c
 """
 
 _LINE_SECONDS = 10.0  # the line was sent before the request
+# Messages that may wait for a busy reader. What is more is lost, and with it that a cell has ended; ZeroMQ's own 1,000
+# are less than a chatty loop puts out in a second.
+_WAITING_OUTPUTS = 20_000
 _TURN_OF_THE_LOOP: CodeType = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]
 _STEP_OF_A_TASK: CodeType = asyncio.Handle._run.__code__
 
@@ -138,6 +142,11 @@ class _ExaminedApp(IPKernelApp):
 
     def write_connection_file(self, **kwargs: object) -> None:
         """Whoever made the connection knows it."""
+
+    def init_iopub(self, context: zmq.Context[Any]) -> None:
+        """Let many outputs wait for a busy reader."""
+        context.setsockopt(zmq.SNDHWM, _WAITING_OUTPUTS)
+        super().init_iopub(context)  # type: ignore[no-untyped-call]
 
     def start(self) -> None:
         """Run until a shutdown is asked for."""

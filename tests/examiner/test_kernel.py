@@ -120,6 +120,16 @@ def test_much_that_is_flushed_arrives(fresh):
     assert sorted(ran.text.split()) == ["here"] * 3000 + ["there"] * 3000
 
 
+def test_what_a_busy_reader_has_not_read_yet_is_not_lost(fresh):
+    """Above all not the last message, which says that the cell has ended."""
+    client = fresh.kernel.client
+    asked = client.execute("for n in range(8000):\n    print(n, flush=True)")
+    fresh.kernel.reply(asked)  # all is written by now, and nothing read
+    received = fresh.kernel.iopub()
+    assert received[-1] == ("status", {"execution_state": "idle"})
+    assert "".join(c["text"] for kind, c in received if kind == "stream").split() == [*map(str, range(8000))]
+
+
 def test_a_forked_process_prints_too(fresh):
     ran = fresh.run(
         "import multiprocessing\n"
