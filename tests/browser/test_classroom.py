@@ -195,6 +195,7 @@ def test_formgrader_opens_on_a_fresh_clone(page: Page, tmp_path: Path, exchange:
         menu.click()
         expect(page.get_by_role("menuitem", name="Create Assignment")).to_be_visible()
         expect(page.get_by_role("menuitem", name="Assignment List")).to_have_count(0)
+        page.close()  # else it complains that the server goes
 
 
 def test_alone_there_is_nothing_to_hand_in_to(jupyterlab: Any, page: Page, tmp_path: Path) -> None:
